@@ -1,0 +1,2 @@
+//! The `inlet` program.
+fn main() {}

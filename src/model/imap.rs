@@ -1,0 +1,102 @@
+//! What is known of a mailbox: its settings, its cursor and the outcome ledger.
+
+use super::message::text_enum;
+use crate::ids::{MessageId, SurfaceId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+text_enum! {
+    /// What became of one UID.
+    Outcome {
+        /// A new message.
+        Stored = "stored",
+        /// A message that was here already.
+        Duplicate = "duplicate",
+        /// Our own message, already known from sending it.
+        OutboundMatched = "outbound_matched",
+        /// It could not be stored; raw bytes are in the dead letters.
+        Quarantined = "quarantined",
+        /// Larger than `imap.max_message_bytes`; headers stored, body on the server.
+        Oversized = "oversized",
+        /// Listed, then gone before it could be fetched.
+        Vanished = "vanished",
+        /// Left out by a rule of the surface (`backfill`).
+        Skipped = "skipped",
+    }
+}
+
+text_enum! {
+    /// What the poller is doing, as `/status` shows it.
+    PollStatus {
+        /// Waiting for mail.
+        Idle = "idle",
+        /// Asking for mail.
+        Polling = "polling",
+        /// The last attempt failed; `lastError` says why.
+        Error = "error",
+        /// Switched off.
+        Stopped = "stopped",
+    }
+}
+
+/// How much of the mail that is already there is taken at the first start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backfill {
+    /// Everything.
+    #[default]
+    All,
+    /// Mail that arrived on or after this day (server time, RFC 3501 SINCE).
+    Since(jiff::civil::Date),
+    /// Nothing: only what arrives from now on.
+    None,
+}
+
+impl Backfill {
+    /// Reads `all`, `none` or `since YYYY-MM-DD`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim() {
+            "all" => Some(Self::All),
+            "none" => Some(Self::None),
+            other => other.strip_prefix("since ")?.trim().parse().ok().map(Self::Since),
+        }
+    }
+}
+
+impl std::fmt::Display for Backfill {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::None => f.write_str("none"),
+            Self::Since(day) => write!(f, "since {day}"),
+        }
+    }
+}
+
+/// Where reading a mailbox has got to. Moves only inside the messages' transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// The surface.
+    pub surface_id: SurfaceId,
+    /// The mailbox name as people write it (UTF-8, not modified UTF-7).
+    pub mailbox: String,
+    /// UIDVALIDITY of the UIDs below; never 0.
+    pub uid_validity: u32,
+    /// Every UID the server listed up to this one has its outcome. 0 before the first.
+    pub last_uid: u32,
+    /// How often in a row UIDVALIDITY changed without a calm poll between.
+    pub resets_in_row: i64,
+    /// When it last moved.
+    pub updated_at: Timestamp,
+}
+
+/// One row of the outcome ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerRow {
+    /// The UID.
+    pub uid: u32,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The message it became or is a copy of.
+    pub message_id: Option<MessageId>,
+}
