@@ -5,6 +5,9 @@
 
 pub mod clock;
 pub mod email;
+pub mod envelope;
 pub mod ids;
 pub mod imap;
+pub mod limits;
 pub mod model;
+pub mod store;
