@@ -9,5 +9,6 @@ pub mod envelope;
 pub mod ids;
 pub mod imap;
 pub mod limits;
+pub mod matching;
 pub mod model;
 pub mod store;
