@@ -4,10 +4,12 @@
 //! normalizes it, `matching` finds its conversation, `store` keeps it in one transaction.
 
 pub mod clock;
+pub mod config;
 pub mod email;
 pub mod envelope;
 pub mod ids;
 pub mod imap;
 pub mod limits;
 pub mod model;
+pub mod secret;
 pub mod store;
