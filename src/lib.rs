@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod ids;
 pub mod imap;
 pub mod limits;
+pub mod matching;
 pub mod model;
 pub mod secret;
 pub mod store;
