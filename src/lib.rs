@@ -3,12 +3,14 @@
 //! The way through is one way: a channel adapter ([`imap`], [`channel`]) makes an envelope, `ingest`
 //! normalizes it, `matching` finds its conversation, `store` keeps it in one transaction.
 
+pub mod blobs;
 pub mod clock;
 pub mod config;
 pub mod email;
 pub mod envelope;
 pub mod ids;
 pub mod imap;
+pub mod inbound;
 pub mod limits;
 pub mod matching;
 pub mod model;

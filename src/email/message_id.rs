@@ -64,10 +64,8 @@ pub(super) fn references(value: &[u8]) -> Vec<String> {
 pub(super) fn in_reply_to(value: &[u8], is_address: impl Fn(&str) -> bool) -> Vec<String> {
     let mut ids: Vec<String> =
         bracketed(value).filter(|id| is_reference(id) && !is_address(id)).take(REFERENCE_LIMIT).collect();
-    let has_free_text = value
-        .split(|b| *b == b'<')
-        .next()
-        .is_some_and(|head| head.iter().any(u8::is_ascii_alphabetic));
+    let has_free_text =
+        value.split(|b| *b == b'<').next().is_some_and(|head| head.iter().any(u8::is_ascii_alphabetic));
     if has_free_text && ids.len() > 1 {
         ids.drain(..ids.len() - 1);
     }

@@ -53,31 +53,66 @@ pub(super) fn read(
 /// Programs that write no multipart/report: known by who writes, and by what the subject says.
 fn looks_like_bounce(headers: &Headers<'_>, from: Option<&Address>, subject: Option<&str>) -> bool {
     const SENDERS: [&str; 9] = [
-        "mailer-daemon", "mailerdaemon", "mail-daemon", "postmaster", "maildaemon", "mmdf", "mdaemon", "mailadm",
+        "mailer-daemon",
+        "mailerdaemon",
+        "mail-daemon",
+        "postmaster",
+        "maildaemon",
+        "mmdf",
+        "mdaemon",
+        "mailadm",
         "mailsystem",
     ];
     const SUBJECTS: [&str; 31] = [
-        "undeliver", "returned mail", "return mail", "returned to sender", "returned:", "delivery status", "delivery fail",
-        "delivery notification", "delivery problem", "delivery error", "delivery report", "delivery unsuccessful",
-        "delivery has failed", "failure notice", "failure delivery", "mail fail", "mail error", "mail system error",
-        "non-deliver", "nondeliver", "non deliver", "not delivered", "not deliver", "could not be delivered",
-        "cannot be delivered", "unzustellbar", "message delayed", "delayed mail", "mail delivery", "message status",
+        "undeliver",
+        "returned mail",
+        "return mail",
+        "returned to sender",
+        "returned:",
+        "delivery status",
+        "delivery fail",
+        "delivery notification",
+        "delivery problem",
+        "delivery error",
+        "delivery report",
+        "delivery unsuccessful",
+        "delivery has failed",
+        "failure notice",
+        "failure delivery",
+        "mail fail",
+        "mail error",
+        "mail system error",
+        "non-deliver",
+        "nondeliver",
+        "non deliver",
+        "not delivered",
+        "not deliver",
+        "could not be delivered",
+        "cannot be delivered",
+        "unzustellbar",
+        "message delayed",
+        "delayed mail",
+        "mail delivery",
+        "message status",
         "user unknown",
     ];
     let local = from.map(|a| a.email.split('@').next().unwrap_or_default()).unwrap_or_default();
     let is_daemon = SENDERS.iter().any(|s| local == *s) || from.is_none();
     let subject = subject.unwrap_or_default().to_lowercase();
     let says_so = SUBJECTS.iter().any(|s| subject.contains(s));
-    says_so && (is_daemon || has_empty_return_path(headers)) || (local == "mailer-daemon" && !subject.starts_with("re:"))
+    says_so && (is_daemon || has_empty_return_path(headers))
+        || (local == "mailer-daemon" && !subject.starts_with("re:"))
 }
 
 /// The Message-ID in an embedded original, its header, or a receipt's `Original-Message-ID`.
 fn original_id(part: &Part<'_>) -> Option<String> {
     match part.content_type.as_str() {
-        "message/rfc822" | "message/global" | "text/rfc822-headers" | "message/rfc822-headers"
-        | "message/global-headers" | "text/rfc822" => {
-            Headers::of_message(&part.bytes()).first("message-id").and_then(message_id::own)
-        }
+        "message/rfc822"
+        | "message/global"
+        | "text/rfc822-headers"
+        | "message/rfc822-headers"
+        | "message/global-headers"
+        | "text/rfc822" => Headers::of_message(&part.bytes()).first("message-id").and_then(message_id::own),
         "message/disposition-notification" | "message/delivery-status" | "message/global-delivery-status" => {
             let bytes = part.bytes();
             // Per-message fields come first, then a group of fields for each recipient.

@@ -70,7 +70,8 @@ pub(super) fn base64(body: &[u8]) -> Vec<u8> {
     for line in body.split(|b| *b == b'\n').map(<[u8]>::trim_ascii) {
         // A list's footer below the code is no code: a line of base64 has hardly any foreign byte.
         let before = letters.len();
-        letters.extend(line.iter().copied().filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')));
+        letters
+            .extend(line.iter().copied().filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')));
         let foreign = line.iter().filter(|b| **b != b'=').count() - (letters.len() - before);
         if foreign * 8 > line.len() {
             letters.truncate(before);

@@ -14,9 +14,9 @@ const ATTRIBUTE_LIMIT: usize = 64;
 
 /// Elements that never hold others, or that the next one of their kind closes: old mail leaves them open.
 const UNCOUNTED: [&str; 31] = [
-    "area", "base", "br", "col", "colgroup", "dd", "dt", "embed", "hr", "image", "img", "input", "li", "link", "meta",
-    "optgroup", "option", "p", "param", "rp", "rt", "source", "tbody", "td", "tfoot", "th", "thead", "tr", "track",
-    "wbr", "!doctype",
+    "area", "base", "br", "col", "colgroup", "dd", "dt", "embed", "hr", "image", "img", "input", "li",
+    "link", "meta", "optgroup", "option", "p", "param", "rp", "rt", "source", "tbody", "td", "tfoot", "th",
+    "thead", "tr", "track", "wbr", "!doctype",
 ];
 
 /// Elements that a closing tag of another kind cannot reach through (HTML standard, "has an element in scope").
@@ -246,7 +246,13 @@ impl<'a> Iterator for Tags<'a> {
             let (length, attributes) = tag_extent(inside);
             let end = start + (tail.len() - inside.len()) + length;
             self.at = end;
-            return Some(Tag { name: if begins_name { name } else { "wbr" }, closes, attributes, start, end });
+            return Some(Tag {
+                name: if begins_name { name } else { "wbr" },
+                closes,
+                attributes,
+                start,
+                end,
+            });
         }
     }
 }

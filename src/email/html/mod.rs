@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 pub const HTML_LIMIT_BYTES: usize = bounds::SIZE_LIMIT_BYTES;
 
 /// What became of one HTML body.
-pub(super) struct Html {
+pub(crate) struct Html {
     /// Sanitized; `None` where the source was out of bounds or nothing is left.
     pub sanitized: Option<String>,
     /// Whether the source was out of bounds.
@@ -22,7 +22,7 @@ pub(super) struct Html {
 }
 
 /// Removes scripts, styles, forms, event handlers and every URL scheme that can run code.
-pub(super) fn sanitize(source: &str) -> Html {
+pub(crate) fn sanitize(source: &str) -> Html {
     if !bounds::within(source) {
         return Html { sanitized: None, limited: true };
     }
@@ -32,7 +32,7 @@ pub(super) fn sanitize(source: &str) -> Html {
 }
 
 /// The text of an HTML body; `sanitized` is what [`sanitize`] made of it.
-pub(super) fn text(source: &str, sanitized: Option<&str>) -> String {
+pub(crate) fn text(source: &str, sanitized: Option<&str>) -> String {
     let rendered = sanitized.and_then(render::text);
     rendered.unwrap_or_else(|| bounds::strip_tags(source))
 }
@@ -54,7 +54,9 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
             let is_image = element == "img" && attribute == "src";
             let scheme = value.trim_start().split(':').next().unwrap_or_default().to_ascii_lowercase();
             match scheme.as_str() {
-                "data" if attribute_is_url(attribute) => (is_image && is_inline_image(value)).then_some(value.into()),
+                "data" if attribute_is_url(attribute) => {
+                    (is_image && is_inline_image(value)).then_some(value.into())
+                }
                 "cid" if attribute_is_url(attribute) => is_image.then_some(value.into()),
                 _ => Some(Cow::Borrowed(value)),
             }
@@ -127,7 +129,8 @@ fn decode_cid(id: &str) -> String {
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
         let code = (*byte == b'%').then(|| after.get(..2)).flatten();
-        let code = code.and_then(|c| std::str::from_utf8(c).ok()).and_then(|c| u8::from_str_radix(c, 16).ok());
+        let code =
+            code.and_then(|c| std::str::from_utf8(c).ok()).and_then(|c| u8::from_str_radix(c, 16).ok());
         match code {
             Some(code) => {
                 bytes.push(code);

@@ -45,7 +45,11 @@ fn mail_parser_probe() {
         let expected: BTreeMap<String, BTreeMap<String, Value>> =
             serde_json::from_slice(&std::fs::read(path).unwrap_or(b"{}".to_vec())).unwrap();
         for (name, fields) in expected {
-            let Ok(raw) = std::fs::read(folder.path().join(&name)).or_else(|_| std::fs::read(folder.path().join("files").join(&name))) else { continue };
+            let Ok(raw) = std::fs::read(folder.path().join(&name))
+                .or_else(|_| std::fs::read(folder.path().join("files").join(&name)))
+            else {
+                continue;
+            };
             let anatomy = email::probe(&raw);
             for (field, want) in fields {
                 let got = match field.as_str() {
@@ -60,16 +64,35 @@ fn mail_parser_probe() {
                 }
                 let score = scores.entry((field.clone(), votes.clone())).or_default();
                 score.total += 1;
-                let blur = |v: &Value| -> Value { let mut v = v.clone(); if field == "leaves" { for l in v.as_array_mut().unwrap() { if l[0].as_str().unwrap().starts_with("text/") { l[2] = Value::Null; } } } v };
+                let blur = |v: &Value| -> Value {
+                    let mut v = v.clone();
+                    if field == "leaves" {
+                        for l in v.as_array_mut().unwrap() {
+                            if l[0].as_str().unwrap().starts_with("text/") {
+                                l[2] = Value::Null;
+                            }
+                        }
+                    }
+                    v
+                };
                 if blur(&got) == blur(&want["value"]) {
                     score.agree += 1;
                 } else if filter.as_deref() == Some(field.as_str()) {
-                    println!("{}/{name} {votes}\n   want {}\n   got  {got}", folder.path().file_name().unwrap().display(), want["value"]);
+                    println!(
+                        "{}/{name} {votes}\n   want {}\n   got  {got}",
+                        folder.path().file_name().unwrap().display(),
+                        want["value"]
+                    );
                 }
             }
         }
     }
     for ((field, votes), score) in scores {
-        println!("{field:12} {votes} {:5}/{:5} {:.2}%", score.agree, score.total, 100.0 * score.agree as f64 / score.total as f64);
+        println!(
+            "{field:12} {votes} {:5}/{:5} {:.2}%",
+            score.agree,
+            score.total,
+            100.0 * score.agree as f64 / score.total as f64
+        );
     }
 }
