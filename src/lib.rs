@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod email;
 pub mod envelope;
+pub mod http;
 pub mod ids;
 pub mod imap;
 pub mod limits;
