@@ -4,6 +4,7 @@
 //! normalizes it, `matching` finds its conversation, `store` keeps it in one transaction.
 
 pub mod clock;
+pub mod config;
 pub mod email;
 pub mod envelope;
 pub mod http;
@@ -12,4 +13,5 @@ pub mod imap;
 pub mod limits;
 pub mod matching;
 pub mod model;
+pub mod secret;
 pub mod store;
