@@ -4,13 +4,13 @@ use super::AppState;
 use super::error::ApiError;
 use crate::clock::Clock;
 use crate::ids::{KeyId, TenantId};
+use crate::secret::hash_key;
 use crate::store::Store;
 use crate::store::keys::ApiKey;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -105,7 +105,7 @@ impl FromRequestParts<AppState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let key = presented_key(&parts.headers).ok_or_else(ApiError::unauthorized)?;
         let now = state.clock.now();
-        let found = state.keys.find(&state.store, &*state.clock, key_hash(key)).await?;
+        let found = state.keys.find(&state.store, &*state.clock, hash_key(key)).await?;
         let works = |key: &ApiKey| key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end);
         let key = found.filter(works).ok_or_else(ApiError::unauthorized)?;
         tracing::Span::current().record("key_id", tracing::field::display(key.id));
@@ -130,12 +130,6 @@ fn presented_key(headers: &HeaderMap) -> Option<&str> {
         None => text(header::HeaderName::from_static("x-api-key"))?,
     };
     (!key.is_empty()).then_some(key)
-}
-
-/// What of a key is stored: its SHA-256. Keys are random, so that nothing slower is needed.
-#[must_use]
-pub fn key_hash(key: &str) -> [u8; 32] {
-    Sha256::digest(key.as_bytes()).into()
 }
 
 /// Keys that were looked up a moment ago, so that a busy client costs one look-up each

@@ -167,16 +167,16 @@ impl FromRequest<AppState> for Body {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
-        read_body(request, state.settings.api_body_bytes).await.map(Self)
+        read_body(request, state.settings.api_body_bytes, state.settings.body_timeout).await.map(Self)
     }
 }
 
-/// Reads a whole body of at most `limit_bytes`. A sender may take 30 s, and a second more for each
-/// 64 KiB sent: a large body on a slow line passes, a dribble does not.
+/// Reads a whole body of at most `limit_bytes`. A sender may take `patience`, and a second more
+/// for each 64 KiB sent: a large body on a slow line passes, a dribble does not.
 ///
 /// # Errors
 /// 413 above the limit, 408 for a sender that is too slow, 400 for one that breaks off.
-pub async fn read_body(request: Request, limit_bytes: usize) -> Result<Bytes, ApiError> {
+pub async fn read_body(request: Request, limit_bytes: usize, patience: Duration) -> Result<Bytes, ApiError> {
     let (parts, mut body) = request.into_parts();
     let announced = announced_bytes(&parts.headers);
     if announced.is_some_and(|bytes| bytes > limit_bytes) {
@@ -189,7 +189,7 @@ pub async fn read_body(request: Request, limit_bytes: usize) -> Result<Bytes, Ap
     let started = Instant::now();
     let mut read = Vec::with_capacity(announced.unwrap_or(0).min(FIRST_ALLOCATION_BYTES));
     loop {
-        let deadline = started + PATIENCE + Duration::from_secs(read.len() as u64 / SLOWEST_BYTES_PER_SECOND);
+        let deadline = started + patience + Duration::from_secs(read.len() as u64 / SLOWEST_BYTES_PER_SECOND);
         let Ok(frame) = tokio::time::timeout_at(deadline, body.frame()).await else {
             return Err(ApiError::new(
                 StatusCode::REQUEST_TIMEOUT,
@@ -215,7 +215,6 @@ pub async fn read_body(request: Request, limit_bytes: usize) -> Result<Bytes, Ap
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
 const SLOWEST_BYTES_PER_SECOND: u64 = 64 * 1024;
 const FIRST_ALLOCATION_BYTES: usize = 64 * 1024;
 

@@ -15,7 +15,7 @@ mod retry;
 mod router;
 mod server;
 
-pub use auth::{Caller, KeyCache, Scope, key_hash};
+pub use auth::{Caller, KeyCache, Scope};
 pub use error::ApiError;
 pub use retry::retry;
 pub use router::{document as openapi, router};
@@ -24,9 +24,11 @@ pub use server::{ServerLimits, serve};
 use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::limits;
+use crate::secret::Sealer;
 use crate::store::Store;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -39,6 +41,8 @@ pub struct AppState {
     pub ids: Ids,
     /// What configuration decides.
     pub settings: Arc<Settings>,
+    /// Seals and opens the secrets of surfaces.
+    pub sealer: Sealer,
     /// API keys seen a moment ago.
     pub keys: Arc<KeyCache>,
     /// The figures of the process.
@@ -56,6 +60,8 @@ impl std::fmt::Debug for AppState {
 pub struct Settings {
     /// Where clients reach us, without a slash at the end: `https://inlet.example`.
     pub public_url: String,
+    /// How long a client may take to send a body; larger ones get a second more for each 64 KiB.
+    pub body_timeout: Duration,
     /// Largest body of an API request.
     pub api_body_bytes: usize,
     /// Largest body of a webhook request, unless its surface says less.
@@ -68,6 +74,7 @@ impl Settings {
     pub fn new(public_url: impl Into<String>) -> Self {
         Self {
             public_url: public_url.into(),
+            body_timeout: Duration::from_secs(30),
             api_body_bytes: limits::API_BODY_BYTES,
             webhook_body_bytes: limits::WEBHOOK_BODY_BYTES,
         }

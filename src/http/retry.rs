@@ -31,7 +31,7 @@ mod tests {
     use super::*;
     use crate::store::StoreError;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_unit_is_tried_again_only_where_that_can_help() {
         let mut runs = 0;
         let result = retry(|| {
