@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod email;
 pub mod envelope;
+pub mod http;
 pub mod ids;
 pub mod imap;
 pub mod lifecycle;
