@@ -8,7 +8,8 @@ mod doctor;
 mod imap;
 mod keys;
 mod migrate;
-mod output;
+mod openapi;
+pub mod output;
 mod surfaces;
 
 use crate::config::Config;
@@ -62,6 +63,9 @@ pub enum Command {
     /// Bring the schema of the store up to date.
     #[command(after_help = "Example:\n  DATABASE_URL=postgres://inlet@db/inlet inlet migrate")]
     Migrate,
+    /// Print the description of the API (OpenAPI 3.1, JSON).
+    #[command(after_help = "Example:\n  inlet openapi > openapi.json")]
+    Openapi,
     /// Print the completions of a shell.
     Completions(completions::Arguments),
 }
@@ -85,6 +89,7 @@ pub async fn run(command: Command, config: Config) -> ExitCode {
         Command::Imap(command) => imap::run(command, &config).await,
         Command::Doctor(arguments) => doctor::run(arguments, config).await,
         Command::Migrate => migrate::run(config).await,
+        Command::Openapi => openapi::run(),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

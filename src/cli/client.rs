@@ -24,17 +24,8 @@ pub(super) struct Worker {
 
 /// The worker's address: the one given, else the configured listener's.
 pub(super) fn worker_url(given: Option<&str>, config: &Config) -> String {
-    let listen = config.server.listen;
-    let host = match listen.ip() {
-        ip if ip.is_unspecified() && listen.is_ipv6() => "[::1]".to_owned(),
-        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
-        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
-        std::net::IpAddr::V4(ip) => ip.to_string(),
-    };
-    given.map_or_else(
-        || format!("http://{host}:{}", listen.port()),
-        |url| url.trim_end_matches('/').to_owned(),
-    )
+    let of_listener = || config.server.url_at(config.server.listen);
+    given.map_or_else(of_listener, |url| url.trim_end_matches('/').to_owned())
 }
 
 impl Worker {
@@ -106,16 +97,9 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_listener_on_every_address_is_asked_on_loopback() {
-        let mut config = Config::default();
-        for (listen, url) in [
-            ("0.0.0.0:8080", "http://127.0.0.1:8080"),
-            ("[::]:81", "http://[::1]:81"),
-            ("10.0.0.7:80", "http://10.0.0.7:80"),
-        ] {
-            config.server.listen = listen.parse().unwrap();
-            assert_eq!(worker_url(None, &config), url);
-        }
+    fn the_address_given_wins_over_the_listeners() {
+        let config = Config::default();
+        assert_eq!(worker_url(None, &config), "http://127.0.0.1:8080");
         assert_eq!(worker_url(Some("https://inlet.example/"), &config), "https://inlet.example");
     }
 

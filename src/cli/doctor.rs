@@ -201,7 +201,7 @@ async fn health(url: &str) -> Check {
     let found = match asked.await {
         Ok(response) if response.status().is_success() => Ok(format!("{url} is ready")),
         Ok(response) => Err(format!("{url} answers {}", response.status())),
-        Err(error) => Err(format!("{url} does not answer: {}", error.without_url())),
+        Err(error) => Err(format!("{url} does not answer: {:#}", anyhow::Error::from(error.without_url()))),
     };
     check("worker", found)
 }

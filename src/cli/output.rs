@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::io::Write as _;
 
 /// Writes lines to standard output.
-pub(super) fn say(text: &str) {
+pub fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     // Whoever closed the pipe has read enough.
     let _ = writeln!(out, "{text}");
