@@ -67,9 +67,9 @@ pub(super) fn read(structure: &Structure<'_>) -> Body {
 /// The first text/plain and the first text/html part as they stand: what other parsers call the text of a mail.
 #[cfg(test)]
 pub(super) fn first_texts(structure: &Structure<'_>) -> (Option<String>, Option<String>) {
-    let first = |kind: &str| {
-        structure.parts.iter().find(|p| is_shown(p) && p.content_type == kind).map(Part::text)
-    };
+    let shown: Vec<&Part<'_>> =
+        shown_indices(&structure.parts).into_iter().filter_map(|index| structure.parts.get(index)).collect();
+    let first = |kind: &str| shown.iter().find(|p| p.content_type == kind).map(|p| p.text());
     (first("text/plain"), first("text/html"))
 }
 
