@@ -175,7 +175,7 @@ impl Item {
 
     fn address(self, list: &mut AddressList) -> Option<Address> {
         let phrase = words::text(&self.phrase);
-        let comment = || Some(words::text(&self.comment)).filter(|c| !c.is_empty());
+        let comment = || Some(unquote(&words::text(&self.comment))).filter(|c| !c.is_empty());
         if let Some(angle) = &self.angle {
             let email = email(angle);
             if self.has_unquoted_at && !phrase.eq_ignore_ascii_case(email.as_deref().unwrap_or_default()) {
@@ -194,7 +194,7 @@ impl Item {
             let mailboxes = words.iter().filter(|w| w.contains('@')).count();
             list.ambiguous |= mailboxes > 1;
             // `joe @ example.org`: blanks around the sign are an old spelling of one address.
-            let spaced = words.iter().any(|w| w.starts_with('@') || w.ends_with('@'));
+            let spaced = words.iter().any(|w| w.starts_with(['@', '.']) || w.ends_with('@'));
             let chosen = if spaced { &text } else { *words.iter().find(|w| w.contains('@'))? };
             let rest =
                 words.iter().filter(|w| !spaced && !w.contains('@')).copied().collect::<Vec<_>>().join(" ");

@@ -67,8 +67,9 @@ pub(super) fn read(structure: &Structure<'_>) -> Body {
 /// The first text/plain and the first text/html part as they stand: what other parsers call the text of a mail.
 #[cfg(test)]
 pub(super) fn first_texts(structure: &Structure<'_>) -> (Option<String>, Option<String>) {
-    let first =
-        |kind: &str| structure.parts.iter().find(|p| is_shown(p) && p.content_type == kind).map(Part::text);
+    let shown: Vec<&Part<'_>> =
+        shown_indices(&structure.parts).into_iter().filter_map(|index| structure.parts.get(index)).collect();
+    let first = |kind: &str| shown.iter().find(|p| p.content_type == kind).map(|p| p.text());
     (first("text/plain"), first("text/html"))
 }
 
@@ -83,8 +84,7 @@ fn shown_indices(parts: &[Part<'_>]) -> Vec<usize> {
     // No unnamed text: a named inline one, any other text, or a multipart whose delimiter never came.
     let mut fallback = indices(&|p: &Part<'_>| {
         p.disposition != Disposition::Attachment
-            && (is_text(p)
-                || p.content_type.starts_with("multipart/")
+            && (is_text(p) || p.content_type.starts_with("multipart/")
                 || (p.content_type.starts_with("text/") && p.content_type != "text/calendar"))
     });
     fallback.truncate(1);
@@ -170,11 +170,7 @@ fn unflow(text: &str, delete_space: bool) -> String {
             }
         }
         let flows = content.ends_with(' ') && !is_signature;
-        out.push_str(if flows && delete_space {
-            content.strip_suffix(' ').unwrap_or(content)
-        } else {
-            content
-        });
+        out.push_str(if flows && delete_space { content.strip_suffix(' ').unwrap_or(content) } else { content });
         open_depth = flows.then_some(depth);
     }
     out

@@ -15,7 +15,9 @@ pub(super) fn decode(bytes: &[u8], charset: Option<&str>) -> String {
         return guess(bytes);
     }
     if is_utf8_label(&label) {
-        return utf8_or_guess(bytes);
+        // A few broken bytes do not turn the rest into another charset.
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        return String::from_utf8_lossy(bytes).into_owned();
     }
     // KS C 5601 is what Korean mailers call EUC-KR with the Windows additions.
     if label.starts_with("ks_c_5601") || label.starts_with("ksc5601") {
@@ -36,14 +38,6 @@ pub(super) fn guess(bytes: &[u8]) -> String {
         Ok(text) => text.to_owned(),
         Err(_) => WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned(),
     }
-}
-
-/// Declared UTF-8: a few broken bytes are replaced; text that is hardly UTF-8 at all is read as windows-1252.
-fn utf8_or_guess(bytes: &[u8]) -> String {
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return text.to_owned();
-    }
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn clean_label(charset: &str) -> String {

@@ -59,6 +59,12 @@ impl<'a> Headers<'a> {
                     rest = after;
                     continue;
                 }
+                // A broken name (`From`, and its colon only on the next, folded line) or a torn value.
+                if !line.contains(&b' ') {
+                    headers.disguised_from |= letters_spell_from(line);
+                    rest = unfolded_extent(rest, 0).1;
+                    continue;
+                }
                 // Not a field: the blank line was forgotten, and this is the body (as Python and Dovecot do).
                 headers.body = rest;
                 return headers;

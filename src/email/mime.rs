@@ -7,7 +7,7 @@
 
 use super::header::{Headers, split_line};
 use super::transfer::Encoding;
-use super::{charset, clean, message_id, words};
+use super::{charset, clean, message_id, parameter, words};
 use mail_parser::parsers::MessageStream;
 use mail_parser::{ContentType, HeaderValue};
 
@@ -227,6 +227,7 @@ struct Mime {
     fields: Option<ContentType<'static>>,
     disposition: Disposition,
     disposition_name: Option<String>,
+    type_name: Option<String>,
     content_id: Option<String>,
     encoding: Encoding,
 }
@@ -237,7 +238,10 @@ impl Mime {
         let default = if in_digest { "message/rfc822" } else { "text/plain" };
         let content_type = fields.as_ref().and_then(media_type).unwrap_or_else(|| default.to_owned());
         let disposition = headers.first("content-disposition").and_then(structured);
-        let disposition_name = disposition.as_ref().and_then(|d| d.attribute("filename")).map(str::to_owned);
+        let continued = |field, name| headers.first(field).and_then(|value| parameter::continued(value, name));
+        let plain = disposition.as_ref().and_then(|d| d.attribute("filename")).map(str::to_owned);
+        let disposition_name = continued("content-disposition", "filename").or(plain);
+        let type_name = continued("content-type", "name");
         Self {
             content_type,
             fields,
@@ -248,8 +252,12 @@ impl Mime {
                 Some(_) => Disposition::Attachment,
             },
             disposition_name,
+            type_name,
             content_id: headers.first("content-id").and_then(content_id),
-            encoding: headers.first("content-transfer-encoding").map(Encoding::parse).unwrap_or_default(),
+            encoding: headers
+                .first("content-transfer-encoding")
+                .map(Encoding::parse)
+                .unwrap_or_default(),
         }
     }
 
@@ -258,7 +266,11 @@ impl Mime {
     }
 
     fn filename(&self) -> Option<String> {
-        let name = self.disposition_name.as_deref().or_else(|| self.attribute("name"))?;
+        let name = self
+            .disposition_name
+            .as_deref()
+            .or(self.type_name.as_deref())
+            .or_else(|| self.attribute("name"))?;
         clean::filename(&words::decode(name.as_bytes()))
     }
 
@@ -273,7 +285,7 @@ impl Mime {
 fn structured(value: &[u8]) -> Option<ContentType<'static>> {
     let value = value.get(..value.len().min(FIELD_LIMIT_BYTES))?;
     // 8-bit names are read as the charset they most likely are; mail-parser takes UTF-8 alone.
-    let text = charset::guess(value);
+    let text = charset::guess(value) + "\n";
     match MessageStream::new(text.as_bytes()).parse_content_type().into_owned() {
         HeaderValue::ContentType(fields) => Some(fields),
         _ => None,
@@ -287,8 +299,7 @@ fn content_id(value: &[u8]) -> Option<String> {
 
 fn media_type(fields: &ContentType<'_>) -> Option<String> {
     let kind = fields.ctype().trim();
-    let valid =
-        |t: &str| !t.is_empty() && t.len() <= 127 && t.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
+    let valid = |t: &str| !t.is_empty() && t.len() <= 127 && t.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
     match fields.subtype().map(str::trim) {
         Some(subtype) if valid(kind) && valid(subtype) => {
             Some(format!("{}/{}", kind.to_ascii_lowercase(), subtype.to_ascii_lowercase()))

@@ -19,6 +19,7 @@ pub mod html;
 mod mail;
 pub mod message_id;
 mod mime;
+mod parameter;
 mod report;
 mod tnef;
 mod transfer;

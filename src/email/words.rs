@@ -30,7 +30,7 @@ pub(super) fn decode(value: &[u8]) -> String {
         let between = value.get(plain_from..start).unwrap_or_default();
         let joins = pending.is_some() && between.iter().all(u8::is_ascii_whitespace);
         match pending.as_mut() {
-            Some(open) if joins && open.charset.eq_ignore_ascii_case(&word.charset) => {
+            Some(open) if joins && open.goes_on_in(&word) => {
                 open.bytes.extend_from_slice(&word.bytes);
             }
             _ => {
@@ -52,6 +52,15 @@ pub(super) fn decode(value: &[u8]) -> String {
 struct Word {
     charset: String,
     bytes: Vec<u8>,
+}
+
+impl Word {
+    /// Whether a character may be split between the two. Not in charsets with shift states: there each word
+    /// begins anew (RFC 2047 section 3).
+    fn goes_on_in(&self, next: &Self) -> bool {
+        let is_shifting = self.charset.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("iso-2022"));
+        !is_shifting && self.charset.eq_ignore_ascii_case(&next.charset)
+    }
 }
 
 fn flush(out: &mut String, word: Option<Word>) {
