@@ -19,6 +19,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod matching;
 pub mod model;
+pub mod notify;
 pub mod secret;
 pub mod site;
 pub mod store;

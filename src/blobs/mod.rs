@@ -97,7 +97,7 @@ impl Blobs {
         let path = self.path(kind, place.pack_id);
         blocking(move || {
             let stored = read_range(&path, place)?;
-            pack::unpack(&stored, place).ok_or(BlobError::Damaged { pack: place.pack_id })
+            pack::decode(&stored, place.size_bytes).ok_or(BlobError::Damaged { pack: place.pack_id })
         })
         .await
     }

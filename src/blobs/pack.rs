@@ -97,12 +97,18 @@ impl Entry {
         }
         Self { coded, size_bytes: data.len() as u64 }
     }
+
+    /// What was coded.
+    #[must_use]
+    pub fn data(&self) -> Bytes {
+        decode(&self.coded, self.size_bytes).unwrap_or_default()
+    }
 }
 
 /// Decodes an entry; `None` if it is not `size_bytes` long or not what its codec byte says.
-pub(super) fn unpack(stored: &[u8], place: Place) -> Option<Bytes> {
+pub(super) fn decode(stored: &[u8], size_bytes: u64) -> Option<Bytes> {
     let (codec, coded) = stored.split_first()?;
-    let size = usize::try_from(place.size_bytes).ok()?;
+    let size = usize::try_from(size_bytes).ok()?;
     let data = match *codec {
         PLAIN => coded.to_vec(),
         ZSTD => zstd::bulk::decompress(coded, size).ok()?,

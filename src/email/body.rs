@@ -84,7 +84,8 @@ fn shown_indices(parts: &[Part<'_>]) -> Vec<usize> {
     // No unnamed text: a named inline one, any other text, or a multipart whose delimiter never came.
     let mut fallback = indices(&|p: &Part<'_>| {
         p.disposition != Disposition::Attachment
-            && (is_text(p) || p.content_type.starts_with("multipart/")
+            && (is_text(p)
+                || p.content_type.starts_with("multipart/")
                 || (p.content_type.starts_with("text/") && p.content_type != "text/calendar"))
     });
     fallback.truncate(1);
@@ -170,7 +171,11 @@ fn unflow(text: &str, delete_space: bool) -> String {
             }
         }
         let flows = content.ends_with(' ') && !is_signature;
-        out.push_str(if flows && delete_space { content.strip_suffix(' ').unwrap_or(content) } else { content });
+        out.push_str(if flows && delete_space {
+            content.strip_suffix(' ').unwrap_or(content)
+        } else {
+            content
+        });
         open_depth = flows.then_some(depth);
     }
     out

@@ -65,6 +65,8 @@ pub(super) fn normalize(
         reopens: direction == Some(Direction::Inbound),
         disowned: false,
         sent_copy: false,
+        policy: settings.policy,
+        separates_strangers: settings.separates_strangers,
         backfill: false,
         source: None,
         oversized: false,

@@ -60,6 +60,8 @@ pub(super) fn normalize(
             && !mail.flags.bounce,
         disowned: verdict.disowned,
         sent_copy: place.sent,
+        policy: settings.policy,
+        separates_strangers: settings.separates_strangers,
         backfill: place.backfill,
         source: Some(raw),
         oversized: oversized_bytes.is_some(),

@@ -12,7 +12,7 @@ pub use settings::SurfaceSettings;
 
 use crate::envelope::{Envelope, Origin, Payload};
 use crate::ids::SurfaceId;
-use crate::matching::decide::Rule;
+use crate::matching::decide::{Policy, Rule};
 use crate::model::JsonMap;
 use crate::model::conversation::Participant;
 use crate::model::key::KeyHash;
@@ -79,6 +79,10 @@ pub struct InboundMessage {
     pub backfill: bool,
     /// Its raw source, to be kept.
     pub source: Option<Bytes>,
+    /// Windows of matching.
+    pub policy: Policy,
+    /// Whether a sender new to a conversation opens one of their own.
+    pub separates_strangers: bool,
     /// Whether the whole of it was too large to fetch.
     pub oversized: bool,
 }
