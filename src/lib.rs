@@ -12,3 +12,4 @@ pub mod limits;
 pub mod matching;
 pub mod model;
 pub mod store;
+pub mod supervisor;
