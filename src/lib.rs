@@ -4,6 +4,7 @@
 //! normalizes it, `matching` finds its conversation, `store` keeps it in one transaction.
 
 pub mod clock;
+pub mod config;
 pub mod email;
 pub mod envelope;
 pub mod ids;
@@ -11,5 +12,6 @@ pub mod imap;
 pub mod limits;
 pub mod matching;
 pub mod model;
+pub mod secret;
 pub mod store;
 pub mod supervisor;
