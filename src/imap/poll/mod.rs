@@ -215,7 +215,11 @@ impl<S: MailboxSink> Poller<'_, S> {
         report: &mut Report,
     ) -> Result<Session, PollError> {
         for round in 0..MAX_ROUNDS {
-            let (open, exists, seen) = self.look(session, place).await?;
+            let (open, exists, seen) = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(PollError::Stopped),
+                looked = self.look(session, place) => looked?,
+            };
             session = open;
             let mut plan = self.plan(place, seen)?;
             if let Some(look_back) = look_back.take()
@@ -291,7 +295,8 @@ impl<S: MailboxSink> Poller<'_, S> {
         if self.mailbox.backfill == Backfill::None {
             first = first.max(plan.cursor.backfill_through_uid.saturating_add(1));
         }
-        let plan = Plan { first, last: plan.cursor.last_uid, must_store: false, ..plan.clone() };
+        let (reason, last) = (Reason::LookBack, plan.cursor.last_uid);
+        let plan = Plan { reason, first, last, must_store: false, ..plan.clone() };
         if plan.first > plan.last {
             return Ok(session);
         }
@@ -383,7 +388,9 @@ impl<S: MailboxSink> Poller<'_, S> {
                 (!is_caught_up).then_some(Rebased { uid_validity, through_uid: stored.through_uid });
         }
         report.last_uid = stored.cursor.last_uid;
-        report.backlog = walk.plan().last.saturating_sub(stored.through_uid).min(walk.exists());
+        if walk.plan().reason != Reason::LookBack {
+            report.backlog = walk.plan().last.saturating_sub(stored.through_uid).min(walk.exists());
+        }
         place.cursor = Some(stored.cursor);
         (self.progress)(report);
     }

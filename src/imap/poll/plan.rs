@@ -25,6 +25,8 @@ pub(super) enum Reason {
     Onward,
     /// UIDVALIDITY changed: everything is listed again.
     Reset,
+    /// What below the cursor has no outcome.
+    LookBack,
     /// UIDNEXT went down under the same UIDVALIDITY: the server lost or restored something.
     Rebase,
 }

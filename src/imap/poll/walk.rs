@@ -127,15 +127,17 @@ impl Walk {
             if self.next > u64::from(self.plan.last) {
                 return self.close(poller, session);
             }
-            // The window that is listed before it is known whether the last batch got through stays small, too.
-            let most = u64::try_from(suspect.limit(usize::MAX)).unwrap_or(u64::MAX);
-            let width = if most < LISTING_UIDS { most } else { self.width };
             let first = u32::try_from(self.next).unwrap_or(u32::MAX);
-            let last = u32::try_from(self.next + width.max(1) - 1).unwrap_or(u32::MAX).min(self.plan.last);
-            let (open, uids) = match session.search_uids(first, last).await {
+            let mut last = u32::try_from(self.next + self.width - 1).unwrap_or(u32::MAX).min(self.plan.last);
+            let (open, mut uids) = match session.search_uids(first, last).await {
                 Ok(found) => found,
                 Err(error) => return Step::broken(error),
             };
+            // While a mail stands in the way, sizes and headers are asked of as few mails as bodies are.
+            if uids.len() > bounds.messages && bounds.messages < limits::BATCH_MESSAGES {
+                uids.truncate(bounds.messages);
+                last = uids.last().copied().unwrap_or(last);
+            }
             self.next = u64::from(last) + 1;
             self.width = next_width(self.width, uids.is_empty(), self.exists);
             let at = uids.first().copied();
@@ -151,7 +153,8 @@ impl Walk {
     /// The last window, which only moves the cursor, where one is needed.
     fn close<S: MailboxSink>(&mut self, poller: &Poller<'_, S>, session: Session) -> Step {
         let is_calm = self.plan.reason == Reason::Onward && self.plan.must_store;
-        let is_behind = self.made_through.unwrap_or(self.plan.first.saturating_sub(1)) < self.plan.last;
+        let reached = self.made_through.unwrap_or(self.plan.first.saturating_sub(1));
+        let is_behind = self.plan.reason != Reason::LookBack && reached < self.plan.last;
         let is_first = self.plan.must_store && self.made_through.is_none();
         if self.is_closed || !(is_calm || is_behind || is_first) {
             return Step::End(session);
