@@ -15,6 +15,7 @@ mod handshake;
 mod idle;
 mod login;
 mod names;
+pub mod poll;
 mod response;
 mod session;
 mod target;

@@ -82,7 +82,10 @@ impl Schedule {
         };
         // The crate takes a step of nought as a range that never ends.
         let has_empty_step = fields.iter().any(|field| {
-            field.split(',').filter_map(|part| part.split_once('/')).any(|(_, step)| step.parse() == Ok(0_u32))
+            field
+                .split(',')
+                .filter_map(|part| part.split_once('/'))
+                .any(|(_, step)| step.parse() == Ok(0_u32))
         });
         if expression.chars().count() > EXPRESSION_CHARS || has_empty_step {
             return Err(unreadable());
@@ -105,7 +108,8 @@ impl Schedule {
     pub fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
         let start = now.to_zoned(TimeZone::UTC);
         let mut date = start.date();
-        let mut earliest = (u32::from(start.hour().unsigned_abs()), u32::from(start.minute().unsigned_abs()) + 1);
+        let mut earliest =
+            (u32::from(start.hour().unsigned_abs()), u32::from(start.minute().unsigned_abs()) + 1);
         for _ in 0..=HORIZON_DAYS {
             if let Some((hour, minute)) = self.names_day(date).then(|| self.time_from(earliest)).flatten() {
                 return date

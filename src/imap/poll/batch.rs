@@ -66,7 +66,8 @@ pub(super) fn next_batch(items: &mut VecDeque<Item>, bounds: Bounds, through_uid
             Item::Fetch(_, MailSize::Bytes(size)) => size,
             Item::Fetch(_, MailSize::Unknown) => bounds.max_message_bytes,
         };
-        let is_full = batch.len() >= bounds.messages.max(1) || batch.bytes.saturating_add(cost) > bounds.bytes;
+        let is_full =
+            batch.len() >= bounds.messages.max(1) || batch.bytes.saturating_add(cost) > bounds.bytes;
         if is_full && batch.len() > 0 {
             break;
         }

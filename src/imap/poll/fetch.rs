@@ -56,7 +56,8 @@ impl Walk {
             Ok(session) => Step::Ready(session, ready),
             Err(error) => {
                 let at = Some(ready.through_uid.saturating_add(1)).and_then(|next| {
-                    let asked = batch.bodies.iter().copied().chain(batch.oversized.iter().map(|(uid, _)| *uid));
+                    let asked =
+                        batch.bodies.iter().copied().chain(batch.oversized.iter().map(|(uid, _)| *uid));
                     asked.filter(|uid| *uid >= next).min()
                 });
                 let was_alone = batch.bodies.len() + batch.oversized.len() == 1;

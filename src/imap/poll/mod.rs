@@ -18,7 +18,7 @@ pub use in_flight::InFlight;
 
 use super::{Error, Phase, Session};
 use crate::clock::Clock;
-use crate::envelope::{MailboxSink, SinkError, Tally, Window};
+use crate::envelope::{MailboxSink, SinkError, Tally};
 use crate::ids::{SurfaceId, TenantId};
 use crate::model::imap::{Backfill, Cursor, Outcome};
 use jiff::Timestamp;

@@ -89,7 +89,14 @@ pub(super) fn plan(
         });
     }
     let first = stored.last_uid.saturating_add(1);
-    Some(Plan { reason: Reason::Onward, cursor, first, last: seen.top_uid, by_headers, must_store: by_headers })
+    Some(Plan {
+        reason: Reason::Onward,
+        cursor,
+        first,
+        last: seen.top_uid,
+        by_headers,
+        must_store: by_headers,
+    })
 }
 
 fn first_plan(mailbox: &Mailbox, seen: Seen, now: Timestamp) -> Plan {
@@ -170,7 +177,10 @@ mod tests {
     }
 
     fn cursor(uid_validity: u32, last_uid: u32) -> Cursor {
-        Cursor { last_uid, ..first_plan(&mailbox(Backfill::All), Seen { uid_validity, top_uid: 10 }, NOW).cursor }
+        Cursor {
+            last_uid,
+            ..first_plan(&mailbox(Backfill::All), Seen { uid_validity, top_uid: 10 }, NOW).cursor
+        }
     }
 
     fn seen(uid_validity: u32, top_uid: u32) -> Seen {
@@ -183,7 +193,10 @@ mod tests {
         assert_eq!((all.first, all.last, all.cursor.backfill_through_uid), (1, 100, 100));
         let none = plan(&mailbox(Backfill::None), None, seen(7, 100), None, NOW).unwrap();
         assert_eq!((none.first, none.last, none.cursor.last_uid), (101, 100, 100));
-        assert!(none.must_store, "the first position is stored, so that later mail is never taken for old mail");
+        assert!(
+            none.must_store,
+            "the first position is stored, so that later mail is never taken for old mail"
+        );
     }
 
     #[test]
@@ -207,12 +220,16 @@ mod tests {
     fn a07_the_fifth_reset_in_a_row_stops() {
         let mut stored = cursor(7, 100);
         for validity in 8..12 {
-            stored = plan(&mailbox(Backfill::All), Some(&stored), seen(validity, 50), None, NOW).unwrap().cursor;
+            stored =
+                plan(&mailbox(Backfill::All), Some(&stored), seen(validity, 50), None, NOW).unwrap().cursor;
         }
         assert_eq!(stored.resets_in_row, 4);
         assert_eq!(plan(&mailbox(Backfill::All), Some(&stored), seen(12, 50), None, NOW), None);
         let calm = plan(&mailbox(Backfill::All), Some(&stored), seen(11, 50), None, NOW).unwrap();
-        assert!(calm.must_store && calm.by_headers, "a calm pass goes on with the headers and forgets the resets");
+        assert!(
+            calm.must_store && calm.by_headers,
+            "a calm pass goes on with the headers and forgets the resets"
+        );
     }
 
     #[test]

@@ -202,7 +202,9 @@ impl Walk {
         let mut sizes: HashMap<u32, MailSize> = HashMap::new();
         for uid in &uids {
             match suspect.verdict(*uid) {
-                Some(Verdict::Unfetchable) => drop(settled.insert(*uid, Outcome::Quarantined)),
+                Some(Verdict::Unfetchable) => {
+                    settled.insert(*uid, Outcome::Quarantined);
+                }
                 Some(Verdict::Oversized(bytes)) => {
                     let bytes = bytes.max(poller.max_message_bytes.saturating_add(1));
                     sizes.insert(*uid, MailSize::Bytes(bytes));
@@ -228,13 +230,15 @@ impl Walk {
         session = back;
         let rule = rule(poller.mailbox);
         for uid in asked {
-            match listed.get(&uid) {
-                None => drop(settled.insert(uid, Outcome::Vanished)),
-                Some(mail) if self.is_too_old(rule, mail) => drop(settled.insert(uid, Outcome::Skipped)),
+            let outcome = match listed.get(&uid) {
+                None => Outcome::Vanished,
+                Some(mail) if self.is_too_old(rule, mail) => Outcome::Skipped,
                 Some(mail) => {
-                    drop(sizes.insert(uid, mail.size.map_or(MailSize::Unknown, MailSize::Bytes)));
+                    sizes.insert(uid, mail.size.map_or(MailSize::Unknown, MailSize::Bytes));
+                    continue;
                 }
-            }
+            };
+            settled.insert(uid, outcome);
         }
         let item = |uid: u32| match (settled.get(&uid), sizes.get(&uid)) {
             (Some(outcome), _) => Item::Settled(uid, *outcome),

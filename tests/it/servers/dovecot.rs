@@ -239,9 +239,18 @@ impl Wire {
 
     /// APPENDs a mail, with lines ended by CRLF.
     pub fn append(&mut self, mailbox: &str, mail: &[u8]) {
+        self.append_with(mailbox, "", mail);
+    }
+
+    /// APPENDs a mail with the INTERNALDATE noon of `day`, as in `01-Mar-2026`.
+    pub fn append_dated(&mut self, mailbox: &str, day: &str, mail: &[u8]) {
+        self.append_with(mailbox, &format!("\"{day} 12:00:00 +0000\" "), mail);
+    }
+
+    fn append_with(&mut self, mailbox: &str, date: &str, mail: &[u8]) {
         self.tag += 1;
         let tag = format!("t{}", self.tag);
-        let command = format!("{tag} APPEND \"{mailbox}\" {{{}}}\r\n", mail.len());
+        let command = format!("{tag} APPEND \"{mailbox}\" {date}{{{}}}\r\n", mail.len());
         self.reader.get_mut().write_all(command.as_bytes()).unwrap();
         assert!(self.line().starts_with('+'));
         self.reader.get_mut().write_all(mail).unwrap();
@@ -396,7 +405,8 @@ fn split_mbox(raw: &[u8]) -> Vec<Vec<u8>> {
 
 #[test]
 fn an_mbox_is_taken_apart_at_its_separators() {
-    let mails = split_mbox(b"From a Mon\nSubject: 1\n\none\n>From here\n\nFrom b Tue\nSubject: 2\n\n>>From\ntwo\n");
+    let mails =
+        split_mbox(b"From a Mon\nSubject: 1\n\none\n>From here\n\nFrom b Tue\nSubject: 2\n\n>>From\ntwo\n");
     assert_eq!(mails, [&b"Subject: 1\n\none\nFrom here\n"[..], b"Subject: 2\n\n>>From\ntwo\n"]);
 }
 
