@@ -14,6 +14,7 @@ mod tests;
 pub use error::ConfigError;
 pub use load::{Sources, load};
 
+use crate::limits;
 use secrecy::SecretString;
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
@@ -54,15 +55,25 @@ pub struct Server {
     /// Address and port of API, webhooks and health; port 0 takes a free one.
     #[serde(deserialize_with = "socket_address")]
     pub listen: SocketAddr,
+    /// Where clients reach us, such as `https://inlet.example`; without it `http://` and `listen`.
+    #[serde(deserialize_with = "public_url", skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// Open connections at once, 1 to 1,000,000; more wait in the kernel's queue.
     #[serde(deserialize_with = "within::<1, 1_000_000, _, _>")]
     pub max_connections: usize,
     /// How long a client may take to send a request's headers, in seconds, 1 to 600.
     #[serde(deserialize_with = "within::<1, 600, _, _>")]
     pub header_timeout_seconds: u64,
-    /// How long a client may take to send a request's body, in seconds, 1 to 3,600.
+    /// How long a client may take to send a request's body, in seconds, 1 to 3,600; larger bodies get
+    /// a second more for each 64 KiB.
     #[serde(deserialize_with = "within::<1, 3_600, _, _>")]
     pub body_timeout_seconds: u64,
+    /// Largest body of an API request, in bytes, 1 KiB to 1 GiB.
+    #[serde(deserialize_with = "within::<1_024, 1_073_741_824, _, _>")]
+    pub api_body_bytes: usize,
+    /// Largest body of a webhook request, in bytes, 1 KiB to 1 GiB; a surface may say less.
+    #[serde(deserialize_with = "within::<1_024, 1_073_741_824, _, _>")]
+    pub webhook_body_bytes: usize,
     /// How long what is in flight may take to finish after SIGTERM, in seconds, 0 to 600.
     #[serde(deserialize_with = "within::<0, 600, _, _>")]
     pub shutdown_seconds: u64,
@@ -72,11 +83,27 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
             max_connections: 8_192,
             header_timeout_seconds: 10,
-            body_timeout_seconds: 60,
+            body_timeout_seconds: 30,
+            api_body_bytes: limits::API_BODY_BYTES,
+            webhook_body_bytes: limits::WEBHOOK_BODY_BYTES,
             shutdown_seconds: 25,
         }
+    }
+}
+
+impl Server {
+    /// Where clients reach a worker that listens on `address`, without a slash at the end.
+    #[must_use]
+    pub fn url_at(&self, address: SocketAddr) -> String {
+        let reachable = match address.ip() {
+            ip if !ip.is_unspecified() => address,
+            std::net::IpAddr::V4(_) => SocketAddr::from(([127, 0, 0, 1], address.port())),
+            std::net::IpAddr::V6(_) => SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, address.port())),
+        };
+        self.public_url.clone().unwrap_or_else(|| format!("http://{reachable}"))
     }
 }
 
@@ -276,6 +303,16 @@ fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAd
             "found {text:?}: an address and port is allowed, such as 127.0.0.1:8080 or [::]:8080"
         ))
     })
+}
+
+fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let url = text.trim_end_matches('/');
+    match (url.is_empty(), url.starts_with("http://") || url.starts_with("https://")) {
+        (true, _) => Ok(None),
+        (false, true) => Ok(Some(url.to_owned())),
+        (false, false) => Err(D::Error::custom("a URL is allowed that begins with https:// or http://")),
+    }
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {

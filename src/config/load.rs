@@ -58,7 +58,8 @@ impl Sources {
 /// [`ConfigError`] for the first file or variable that cannot be read, names an unknown key or holds
 /// a value that is not allowed.
 pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
-    let mut merged = Figment::from(Serialized::defaults(Config::default()));
+    // What no layer sets has the default of its section.
+    let mut merged = Figment::new();
     let default_file = sources.working_directory.join("config").join("default.toml");
     if default_file.is_file() {
         merged = merged.merge(file_layer(&default_file)?);
