@@ -105,13 +105,11 @@ impl Fields {
     }
 
     /// Text where null says something else than absence: `Some(None)` is null.
-    #[expect(clippy::option_option, reason = "absent, null and a value are three things here")]
     pub fn nullable_text(&mut self, name: &str, most: usize) -> Option<Option<String>> {
         self.nullable(name, |fields, name| fields.text(name, most))
     }
 
     /// The same for a field that is read by `read`: `fields.nullable("timezone", Fields::timezone)`.
-    #[expect(clippy::option_option, reason = "absent, null and a value are three things here")]
     pub fn nullable<T>(
         &mut self,
         name: &str,

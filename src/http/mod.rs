@@ -8,7 +8,7 @@ pub mod error;
 pub mod extract;
 pub mod fields;
 mod health;
-pub mod messaging;
+mod messaging;
 mod observe;
 pub mod openapi;
 pub mod page;

@@ -27,7 +27,6 @@ fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// The service.
-#[must_use]
 pub fn router(state: AppState) -> Router {
     let (router, _) = routes().split_for_parts();
     router

@@ -12,7 +12,7 @@ pub mod takeover;
 pub mod update;
 mod views;
 
-pub use views::{AttachmentView, ConversationDetail, ConversationSummary, MessageView, message_views};
+pub use views::{ConversationDetail, ConversationSummary, MessageView, message_views};
 
 use super::{ApiError, AppState, Caller};
 use crate::ids::{ConversationId, EventId, SurfaceId};

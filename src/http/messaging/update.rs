@@ -19,7 +19,6 @@ use utoipa::ToSchema;
 /// What is to change: a field that is absent stays, one that is null is emptied (a status stays).
 #[derive(Debug, Clone, ToSchema)]
 #[schema(rename_all = "camelCase")]
-#[expect(clippy::option_option, reason = "absent, null and a value are three things here")]
 pub struct ConversationPatch {
     /// Whether it takes new messages.
     #[schema(nullable)]
