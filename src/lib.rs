@@ -23,4 +23,5 @@ pub mod notify;
 pub mod secret;
 pub mod site;
 pub mod store;
+pub mod supervisor;
 pub mod telemetry;

@@ -105,12 +105,20 @@ impl Fields {
     }
 
     /// Text where null says something else than absence: `Some(None)` is null.
-    #[expect(clippy::option_option, reason = "absent, null and a value are three things here")]
     pub fn nullable_text(&mut self, name: &str, most: usize) -> Option<Option<String>> {
+        self.nullable(name, |fields, name| fields.text(name, most))
+    }
+
+    /// The same for a field that is read by `read`: `fields.nullable("timezone", Fields::timezone)`.
+    pub fn nullable<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Self, &str) -> Option<T>,
+    ) -> Option<Option<T>> {
         if self.is_null(name) {
             return Some(None);
         }
-        self.text(name, most).map(Some)
+        read(self, name).map(Some)
     }
 
     /// Whether the field is there and null.

@@ -8,6 +8,7 @@ pub mod error;
 pub mod extract;
 pub mod fields;
 mod health;
+mod messaging;
 mod observe;
 pub mod openapi;
 pub mod page;
@@ -26,6 +27,7 @@ use crate::ids::Ids;
 use crate::limits;
 use crate::secret::Sealer;
 use crate::store::Store;
+use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +49,15 @@ pub struct AppState {
     pub keys: Arc<KeyCache>,
     /// The figures of the process.
     pub metrics: PrometheusHandle,
+}
+
+impl AppState {
+    /// The time as the store keeps it, in whole microseconds: what is answered is what is read later.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
 }
 
 impl std::fmt::Debug for AppState {

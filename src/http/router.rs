@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::observe::{observe, panicked};
-use super::{AppState, health, openapi};
+use super::{AppState, health, messaging, openapi};
 use axum::Router;
 use axum::http::{StatusCode, Uri};
 use axum::middleware;
@@ -18,10 +18,15 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .routes(routes!(openapi::openapi))
+        .routes(routes!(messaging::list::list, messaging::create::create))
+        .routes(routes!(messaging::read::read, messaging::update::update, messaging::delete::delete))
+        .routes(routes!(messaging::list_messages::list_messages, messaging::post_message::post_message))
+        .routes(routes!(messaging::takeover::takeover))
+        .routes(routes!(messaging::takeover::take_over))
+        .routes(routes!(messaging::release::release))
 }
 
 /// The service.
-#[must_use]
 pub fn router(state: AppState) -> Router {
     let (router, _) = routes().split_for_parts();
     router
