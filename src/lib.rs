@@ -3,6 +3,7 @@
 //! The way through is one way: a channel adapter ([`imap`], [`channel`]) makes an envelope, `ingest`
 //! normalizes it, `matching` finds its conversation, `store` keeps it in one transaction.
 
+pub mod channel;
 pub mod clock;
 pub mod email;
 pub mod envelope;
