@@ -189,8 +189,8 @@ impl Tx {
         todo!()
     }
 
-    /// Moves a cursor forward: under the same UIDVALIDITY the larger `last_uid` wins, another
-    /// UIDVALIDITY replaces it.
+    /// Moves a cursor forward: under the same UIDVALIDITY the larger `last_uid` wins and the other
+    /// columns are taken as given, even where `last_uid` stays; another UIDVALIDITY replaces it whole.
     ///
     /// # Errors
     /// Any [`super::StoreError`].

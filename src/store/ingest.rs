@@ -5,20 +5,11 @@
 use super::{Result, Store, Tx};
 use crate::ids::{ConversationId, MessageId, SurfaceId, TenantId};
 use crate::model::attachment::Attachment;
-use crate::model::conversation::{Conversation, ConversationStatus, Participant};
+use crate::model::conversation::{Conversation, ConversationState, ConversationStatus, Merge, Participant};
+use crate::model::key::KeyHash;
 use crate::model::message::{Direction, Message};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
-
-/// 16 bytes of a SHA-256: what unique keys stand on, since PostgreSQL cannot index long text.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyHash(pub [u8; 16]);
-
-impl std::fmt::Debug for KeyHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
 
 /// The identity of a message: (tenant, surface, key) is unique. It outlives the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,29 +37,6 @@ pub struct ThreadKey {
     pub conversation_id: ConversationId,
 }
 
-/// What matching knows of a conversation that it found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConversationState {
-    /// Its id.
-    pub id: ConversationId,
-    /// Its surface.
-    pub surface_id: SurfaceId,
-    /// Its status.
-    pub status: ConversationStatus,
-    /// How many messages it has.
-    pub message_count: i64,
-    /// The newest `sent_at`.
-    pub last_message_at: Option<Timestamp>,
-    /// The direction of that message.
-    pub last_direction: Option<Direction>,
-    /// When it was stored: the older one survives a merge.
-    pub created_at: Timestamp,
-    /// The survivor, if it was merged away.
-    pub merged_into: Option<ConversationId>,
-    /// The conversation that goes on where this one was closed for good.
-    pub continued_by: Option<ConversationId>,
-}
-
 /// What a batch changes on a conversation that exists and is locked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConversationChange {
@@ -86,15 +54,6 @@ pub struct ConversationChange {
     pub continued_by: Option<ConversationId>,
     /// The new `updated_at`.
     pub updated_at: Timestamp,
-}
-
-/// A conversation that is merged away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Merge {
-    /// The one that stays (locked, or inserted in this transaction).
-    pub survivor: ConversationId,
-    /// The one that goes (locked).
-    pub loser: ConversationId,
 }
 
 /// A message with where its source is kept.

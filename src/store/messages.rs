@@ -3,6 +3,7 @@
 use super::{Result, Store, Tx};
 use crate::ids::{AttachmentId, ConversationId, MessageId, SurfaceId, TenantId};
 use crate::model::attachment::Attachment;
+use crate::model::key::KeyHash;
 use crate::model::message::Message;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -49,7 +50,7 @@ impl Store {
         todo!()
     }
 
-    /// The message with that external id on that surface.
+    /// The message of that identity (`crate::matching::keys::identity`) on that surface.
     ///
     /// # Errors
     /// Any [`super::StoreError`].
@@ -57,7 +58,7 @@ impl Store {
         &self,
         _tenant: TenantId,
         _surface: SurfaceId,
-        _external_message_id: &str,
+        _identity: KeyHash,
     ) -> Result<Option<Message>> {
         todo!()
     }
