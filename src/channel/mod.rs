@@ -24,6 +24,8 @@ mod request;
 mod selectors;
 mod settings;
 mod signature;
+mod signed;
+mod standard;
 mod template;
 mod verify;
 
