@@ -1,5 +1,8 @@
 //! Integration tests: one binary, one module a subject.
 
 mod architecture;
+mod cli;
 mod mailbox;
 mod servers;
+mod store;
+mod threads;
