@@ -150,11 +150,16 @@ pub struct Window {
     pub uid_validity: u32,
     /// The mails, ascending by UID; their origin is [`Origin::Imap`].
     pub envelopes: Vec<Envelope>,
-    /// UIDs that need no mail: vanished, skipped.
+    /// UIDs that need no mail: vanished, skipped, or known again after a UIDVALIDITY change. Both lists
+    /// may be empty: such a window only moves the cursor.
     pub settled: Vec<(u32, Outcome)>,
     /// Where the cursor stands after the commit: every listed UID up to it has its outcome.
     /// A window of the look-back below the cursor leaves it where it is (the larger one wins).
     pub through_uid: u32,
+    /// Goes into the cursor as it is: mail up to this UID was there before the first start.
+    pub backfill_through_uid: u32,
+    /// Goes into the cursor as it is: how often in a row UIDVALIDITY changed.
+    pub resets_in_row: i64,
 }
 
 /// How many envelopes ended how.
