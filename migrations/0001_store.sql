@@ -280,6 +280,7 @@ CREATE TABLE cursors (
     mailbox text NOT NULL,
     uid_validity bigint NOT NULL,
     last_uid bigint NOT NULL,
+    backfill_through_uid bigint NOT NULL,
     resets_in_row bigint NOT NULL,
     updated_at bigint NOT NULL,
     PRIMARY KEY (tenant_id, surface_id, mailbox_key)

@@ -167,7 +167,7 @@ impl Store {
     /// Any [`super::StoreError`].
     pub async fn list_cursors(&self, tenant: TenantId, surface: SurfaceId) -> Result<Vec<Cursor>> {
         let select = Statement::new(
-            "SELECT mailbox, uid_validity, last_uid, resets_in_row, updated_at
+            "SELECT mailbox, uid_validity, last_uid, backfill_through_uid, resets_in_row, updated_at
              FROM cursors WHERE tenant_id = $1 AND surface_id = $2 ORDER BY mailbox_key",
         );
         let rows = self.pools.fetch(select.bind(tenant).bind(surface)).await?;
@@ -179,6 +179,7 @@ impl Store {
                     mailbox: fields.text()?,
                     uid_validity: fields.small()?,
                     last_uid: fields.small()?,
+                    backfill_through_uid: fields.small()?,
                     resets_in_row: fields.int()?,
                     updated_at: fields.time()?,
                 })
@@ -290,13 +291,14 @@ impl Tx {
     pub async fn save_cursor(&mut self, tenant: TenantId, cursor: &Cursor) -> Result<()> {
         let upsert = Statement::new(
             "INSERT INTO cursors (tenant_id, surface_id, mailbox_key, mailbox, uid_validity, last_uid,
-                resets_in_row, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                backfill_through_uid, resets_in_row, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
              ON CONFLICT (tenant_id, surface_id, mailbox_key) DO UPDATE SET
                 last_uid = CASE WHEN cursors.uid_validity = excluded.uid_validity
                     AND cursors.last_uid > excluded.last_uid THEN cursors.last_uid ELSE excluded.last_uid END,
-                uid_validity = excluded.uid_validity, resets_in_row = excluded.resets_in_row,
-                updated_at = excluded.updated_at",
+                uid_validity = excluded.uid_validity,
+                backfill_through_uid = excluded.backfill_through_uid,
+                resets_in_row = excluded.resets_in_row, updated_at = excluded.updated_at",
         );
         let upsert = upsert
             .bind(tenant)
@@ -305,6 +307,7 @@ impl Tx {
             .bind(cursor.mailbox.as_str())
             .bind(i64::from(cursor.uid_validity))
             .bind(i64::from(cursor.last_uid))
+            .bind(i64::from(cursor.backfill_through_uid))
             .bind(cursor.resets_in_row)
             .bind(cursor.updated_at);
         self.work.execute(upsert).await.map(drop)

@@ -48,7 +48,12 @@ fn history() -> impl Strategy<Value = (History, History, usize)> {
     numbered.prop_flat_map(|mails| (Just(mails.clone()), Just(mails).prop_shuffle(), 1..25usize))
 }
 
-async fn feed(world: &World, history: &[(usize, Vec<usize>)], batch: usize, salt: usize) -> Vec<(usize, Receipt)> {
+async fn feed(
+    world: &World,
+    history: &[(usize, Vec<usize>)],
+    batch: usize,
+    salt: usize,
+) -> Vec<(usize, Receipt)> {
     let mut receipts = Vec::new();
     for part in history.chunks(batch) {
         let mails: Vec<String> = part.iter().map(|mail| text(mail, salt)).collect();
@@ -76,7 +81,8 @@ async fn shuffles_agree(world: World, rounds: usize) {
         let (left, right) = shuffled.split_at(shuffled.len() / 3);
         let overlap: History = left.iter().chain(right).take(shuffled.len() / 2).cloned().collect();
         let right: History = overlap.iter().chain(right).cloned().collect();
-        let (one, two) = tokio::join!(feed(&world, left, batch, salt), feed(&world, &right, batch / 2 + 1, salt));
+        let (one, two) =
+            tokio::join!(feed(&world, left, batch, salt), feed(&world, &right, batch / 2 + 1, salt));
         let receipts: Vec<_> = one.into_iter().chain(two).collect();
         assert_eq!(partition(&world, &receipts).await, components(&mails), "history {salt}, batch {batch}");
         let total: BTreeSet<_> = receipts.iter().map(|(_, receipt)| receipt.message_id).collect();

@@ -104,7 +104,8 @@ impl World {
         let mut survivors: HashMap<String, String> = HashMap::new();
         let mut result = Vec::new();
         for receipt in receipts {
-            let message = self.store.get_message(self.tenant, receipt.message_id.unwrap()).await.unwrap().unwrap();
+            let message =
+                self.store.get_message(self.tenant, receipt.message_id.unwrap()).await.unwrap().unwrap();
             let id = message.conversation_id;
             let survivor = match survivors.get(&id.to_string()) {
                 Some(known) => known.clone(),
