@@ -23,11 +23,14 @@ pub(super) struct AddressList {
     pub limited: bool,
 }
 
+/// Bytes of one field that are read.
+const FIELD_LIMIT_BYTES: usize = 256 * 1024;
+
 /// Reads one field.
 pub(super) fn parse(value: &[u8]) -> AddressList {
-    let mut list = AddressList::default();
+    let mut list = AddressList { limited: value.len() > FIELD_LIMIT_BYTES, ..AddressList::default() };
     let mut item = Item::default();
-    let mut rest = value;
+    let mut rest = value.get(..FIELD_LIMIT_BYTES).unwrap_or(value);
     while let Some((byte, after)) = rest.split_first() {
         rest = match byte {
             b'"' => item.quoted(after, &mut list),
@@ -51,7 +54,9 @@ pub(super) fn parse(value: &[u8]) -> AddressList {
                 after
             }
         };
-        if list.limited {
+        if list.addresses.len() > ADDRESS_LIMIT {
+            list.addresses.truncate(ADDRESS_LIMIT);
+            list.limited = true;
             return list;
         }
     }
@@ -166,11 +171,7 @@ impl Item {
     fn finish(&mut self, list: &mut AddressList) {
         let item = std::mem::take(self);
         let Some(address) = item.address(list) else { return };
-        if list.addresses.len() >= ADDRESS_LIMIT {
-            list.limited = true;
-        } else {
-            list.addresses.push(address);
-        }
+        list.addresses.push(address);
     }
 
     fn address(self, list: &mut AddressList) -> Option<Address> {
