@@ -73,11 +73,14 @@ struct Item {
     comment: Vec<u8>,
     angle: Option<Vec<u8>>,
     has_unquoted_at: bool,
+    /// Whether text follows the bracket.
+    goes_on: bool,
 }
 
 impl Item {
     fn push(&mut self, byte: u8) {
         self.has_unquoted_at |= byte == b'@';
+        self.goes_on |= self.angle.is_some() && !byte.is_ascii_whitespace();
         self.phrase.push(byte);
         self.bare.push(byte);
     }
@@ -179,9 +182,9 @@ impl Item {
         let comment = || Some(unquote(&words::text(&self.comment))).filter(|c| !c.is_empty());
         if let Some(angle) = &self.angle {
             let email = email(angle);
-            if self.has_unquoted_at && !phrase.eq_ignore_ascii_case(email.as_deref().unwrap_or_default()) {
-                list.ambiguous = true;
-            }
+            let repeats = phrase.eq_ignore_ascii_case(email.as_deref().unwrap_or_default());
+            // A second address as name, text behind the bracket, or an encoded word that the bracket tears apart.
+            list.ambiguous |= (self.has_unquoted_at && !repeats) || self.goes_on || phrase.contains("=?");
             let name = Some(unquote(&phrase)).filter(|p| !p.is_empty()).or_else(comment);
             return email.map(|email| Address { name, email });
         }

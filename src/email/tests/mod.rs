@@ -1,6 +1,7 @@
 //! Tests of mail reading as a whole.
 
 mod corpus;
+mod fixtures;
 mod hostile;
 mod threads;
 
