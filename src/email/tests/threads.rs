@@ -12,8 +12,7 @@ fn mailbox(folder: &Path) -> Option<Vec<Vec<u8>>> {
     let bytes = if plain.exists() {
         std::fs::read(plain).unwrap()
     } else {
-        let unpacked =
-            std::process::Command::new("gzip").arg("-dc").arg(folder.join("mbox.gz")).output().ok()?;
+        let unpacked = std::process::Command::new("gzip").arg("-dc").arg(folder.join("mbox.gz")).output().ok()?;
         unpacked.status.success().then_some(unpacked.stdout)?
     };
     let mut messages: Vec<Vec<u8>> = Vec::new();
@@ -107,8 +106,7 @@ fn where_dovecot_cyrus_and_the_plain_union_agree_on_a_pair_we_do_too() {
         let (mut agreed, mut missed, mut invented) = (0_u64, Vec::new(), Vec::new());
         for a in 0..messages.len() {
             for b in 0..a {
-                let mut verdicts =
-                    engines.iter().filter(|t| t[a] != usize::MAX && t[b] != usize::MAX).map(|t| t[a] == t[b]);
+                let mut verdicts = engines.iter().filter(|t| t[a] != usize::MAX && t[b] != usize::MAX).map(|t| t[a] == t[b]);
                 let Some(together) = verdicts.next() else { continue };
                 if verdicts.any(|other| other != together) {
                     continue;
@@ -121,16 +119,11 @@ fn where_dovecot_cyrus_and_the_plain_union_agree_on_a_pair_we_do_too() {
                 }
             }
         }
-        println!(
-            "{name:32} {} engines, {agreed} agreed pairs, {} missed, {} invented",
-            engines.len(),
-            missed.len(),
-            invented.len()
-        );
-        println!(
-            "      {:?} {:?}",
-            missed.iter().take(5).collect::<Vec<_>>(),
-            invented.iter().take(5).collect::<Vec<_>>()
-        );
+        println!("{name:32} {} engines, {agreed} agreed pairs, {} missed, {} invented", engines.len(), missed.len(), invented.len());
+        assert!(invented.is_empty(), "{name}: {invented:?}");
+        // Two threads of one list that nothing joins but a mail address in the free text of In-Reply-To, which the
+        // others take for an id.
+        let joined_by_an_address = if name == "spamassassin-easyham" { 39 } else { 0 };
+        assert_eq!(missed.len(), joined_by_an_address, "{name}: {missed:?}");
     }
 }
