@@ -36,7 +36,9 @@ async fn score(world: &World, corpus: &Path, order: &[usize], batch: usize, mail
     Truth::read(corpus, mails.len()).compare(&labels)
 }
 
-async fn check(name: &str, worlds: Vec<World>, shuffle: bool, batch: usize) {
+/// `reported` is how many pairs a bounce makes with the mail that it reports on: the engines read
+/// only headers, we attach a bounce to what it reports.
+async fn check(name: &str, worlds: Vec<World>, shuffle: bool, batch: usize, reported: u64) {
     let Some(corpus) = shared(&format!("threading/{name}")) else { return };
     let mails = mails(&corpus);
     let order = if shuffle { shuffled(mails.len(), 0x5eed) } else { (0..mails.len()).collect() };
@@ -44,7 +46,7 @@ async fn check(name: &str, worlds: Vec<World>, shuffle: bool, batch: usize) {
         let score = score(&world, &corpus, &order, batch, &mails).await;
         println!("{name} on {}: {score:?}", world.store.engine());
         assert_eq!(score.found, score.together, "{name} on {}: pairs lost", world.store.engine());
-        assert_eq!(score.invented, 0, "{name} on {}: pairs invented", world.store.engine());
+        assert_eq!(score.invented, reported, "{name} on {}: pairs invented", world.store.engine());
     }
 }
 
@@ -64,18 +66,18 @@ async fn small_corpora_are_threaded_as_other_engines_agree() {
         "notmuch-parent-priority",
     ];
     for name in names {
-        check(name, both().await, false, 100).await;
-        check(name, both().await, true, 7).await;
+        check(name, both().await, false, 100, 0).await;
+        check(name, both().await, true, 7, 0).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mixed_lists_of_2002_are_threaded_as_other_engines_agree() {
-    check("spamassassin-easyham", both().await, false, 500).await;
+    check("spamassassin-easyham", both().await, false, 500, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_in_disorder_is_threaded_as_other_engines_agree() {
-    check("open-iscsi", both().await, true, 200).await;
-    check("util-linux", vec![World::sqlite().await], true, 300).await;
+    check("open-iscsi", both().await, true, 200, 0).await;
+    check("util-linux", vec![World::sqlite().await], true, 300, 0).await;
 }
