@@ -69,7 +69,8 @@ impl<'a> Headers<'a> {
                 headers.body = after;
                 return headers;
             }
-            let is_beyond = raw.len() - after.len() > HEADER_LIMIT_BYTES || headers.fields.len() >= FIELD_LIMIT;
+            let is_beyond =
+                raw.len() - after.len() > HEADER_LIMIT_BYTES || headers.fields.len() >= FIELD_LIMIT;
             headers.limited |= is_beyond;
             let Some(colon) = line.iter().position(|b| *b == b':') else {
                 if is_mbox_line(line) || line.iter().all(u8::is_ascii_whitespace) {

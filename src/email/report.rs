@@ -58,16 +58,51 @@ fn looks_like_bounce(
     subject: Option<&str>,
 ) -> bool {
     const SENDERS: [&str; 10] = [
-        "mailer-daemon", "mailerdaemon", "mail-daemon", "postmaster", "post_master", "maildaemon", "mmdf", "mdaemon",
-        "mailadm", "mailsystem",
+        "mailer-daemon",
+        "mailerdaemon",
+        "mail-daemon",
+        "postmaster",
+        "post_master",
+        "maildaemon",
+        "mmdf",
+        "mdaemon",
+        "mailadm",
+        "mailsystem",
     ];
     const SUBJECTS: [&str; 33] = [
-        "undeliver", "returned mail", "return mail", "returned to sender", "returned:", "delivery status", "delivery fail",
-        "delivery notification", "delivery problem", "delivery error", "delivery report", "delivery unsuccessful",
-        "delivery has failed", "failure notice", "failure delivery", "mail fail", "mail error", "mail system error",
-        "non-deliver", "nondeliver", "non deliver", "not delivered", "not deliver", "could not be delivered",
-        "cannot be delivered", "unzustellbar", "message delayed", "delayed mail", "mail delivery", "message status",
-        "user unknown", "配信できません", "メールエラー通知",
+        "undeliver",
+        "returned mail",
+        "return mail",
+        "returned to sender",
+        "returned:",
+        "delivery status",
+        "delivery fail",
+        "delivery notification",
+        "delivery problem",
+        "delivery error",
+        "delivery report",
+        "delivery unsuccessful",
+        "delivery has failed",
+        "failure notice",
+        "failure delivery",
+        "mail fail",
+        "mail error",
+        "mail system error",
+        "non-deliver",
+        "nondeliver",
+        "non deliver",
+        "not delivered",
+        "not deliver",
+        "could not be delivered",
+        "cannot be delivered",
+        "unzustellbar",
+        "message delayed",
+        "delayed mail",
+        "mail delivery",
+        "message status",
+        "user unknown",
+        "配信できません",
+        "メールエラー通知",
     ];
     let local = from.map(|a| a.email.split('@').next().unwrap_or_default()).unwrap_or_default();
     let is_daemon = SENDERS.iter().any(|s| local == *s) || from.is_none();
@@ -75,7 +110,8 @@ fn looks_like_bounce(
     let says_so = SUBJECTS.iter().any(|s| subject.contains(s));
     let has_null_path = has_empty_return_path(headers);
     let is_named_daemon = is_daemon && from.is_some();
-    let has_original = || structure.parts.iter().any(|p| is_original(&p.content_type) || id_in_text(p).is_some());
+    let has_original =
+        || structure.parts.iter().any(|p| is_original(&p.content_type) || id_in_text(p).is_some());
     (says_so && (is_daemon || has_null_path))
         || (local == "mailer-daemon" && !subject.starts_with("re:"))
         || (is_named_daemon && has_original())
@@ -112,8 +148,13 @@ fn original_id(part: &Part<'_>) -> Option<String> {
 fn is_original(content_type: &str) -> bool {
     matches!(
         content_type,
-        "message/rfc822" | "message/global" | "message/partial" | "text/rfc822-headers" | "message/rfc822-headers"
-            | "message/global-headers" | "text/rfc822"
+        "message/rfc822"
+            | "message/global"
+            | "message/partial"
+            | "text/rfc822-headers"
+            | "message/rfc822-headers"
+            | "message/global-headers"
+            | "text/rfc822"
     )
 }
 

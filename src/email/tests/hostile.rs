@@ -20,7 +20,8 @@ fn mail_with(rest: &str) -> Mail {
 
 #[test]
 fn no_bytes_at_all_are_an_empty_mail() {
-    for raw in [&b""[..], b"\n", b"\r\n\r\n", b"\0", b":", b"<", b"From ", b"\xEF\xBB\xBF", b"=?", b"--\n--"] {
+    for raw in [&b""[..], b"\n", b"\r\n\r\n", b"\0", b":", b"<", b"From ", b"\xEF\xBB\xBF", b"=?", b"--\n--"]
+    {
         let mail = read(raw);
         assert_eq!((mail.message_id, mail.from, mail.attachments.len()), (None, None, 0));
     }
@@ -85,12 +86,28 @@ fn a_hundred_thousand_recipients_are_capped() {
 
 #[test]
 fn floods_of_punctuation_end() {
-    for flood in ["(", "\"", "<", "=?", "=?a?q?", "=?utf-8?q?=41?=", "<a@b", "\\", ";a*1=x", "a*1*=%41;", "[", ",", ":"] {
+    for flood in [
+        "(",
+        "\"",
+        "<",
+        "=?",
+        "=?a?q?",
+        "=?utf-8?q?=41?=",
+        "<a@b",
+        "\\",
+        ";a*1=x",
+        "a*1*=%41;",
+        "[",
+        ",",
+        ":",
+    ] {
         let value = flood.repeat(200_000 / flood.len());
         for field in ["To", "Cc", "Subject", "References", "In-Reply-To", "Date", "Content-Type", "List-Id"] {
             mail_with(&format!("{field}: {value}\r\n\r\nbody"));
         }
-        let part = format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: attachment; {value}\r\n\r\n");
+        let part = format!(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: attachment; {value}\r\n\r\n"
+        );
         mail_with(&part);
     }
 }
@@ -169,12 +186,57 @@ proptest! {
 }
 
 const SHARDS: &[&str] = &[
-    "From: a@b\r\n", "From: \"x\" <y@z>, ", "Subject: =?utf-8?B?4pyT?=", " =?iso-2022-jp?B?GyRC?=", "\r\n", "\n", "\r\n\r\n", "\t",
-    "Content-Type: multipart/mixed; boundary=\"b\"\r\n", "Content-Type: multipart/alternative; boundary=c\r\n", "--b\r\n",
-    "--b--\r\n", "--c\r\n", "--c--", "Content-Type: text/html; charset=utf-7\r\n", "Content-Type: message/rfc822\r\n",
-    "Content-Type: application/ms-tnef\r\n", "Content-Transfer-Encoding: base64\r\n", "Content-Transfer-Encoding: x-uuencode\r\n",
-    "Content-Transfer-Encoding: quoted-printable\r\n", "begin 644 f\r\nM", "=3D=\r\n=E2=9C=93=", "eJ8+IgAA", "\u{22}", "<", ">", "(", ")", "\\", "é", "😀",
-    "Date: Mon, 31 Feb 2024 25:61:61 +9999\r\n", "Date: 1 Jan ", "99:99", "Message-ID: <", "References: <a@b> <c@", "In-Reply-To: your mail of <x@y> ",
-    "Content-Disposition: attachment; filename*0*=utf-8''a%e2; filename*1*=%9c%93\r\n", "<div><p>", "</div>", "<img src=cid:x>", "<!--", "-->", "&amp;", "&#x41;",
-    "Content-Type: message/delivery-status\r\n", "Original-Message-ID: <q@r>\r\n", "x", " ", ";", ":", "=", "a=b;",
+    "From: a@b\r\n",
+    "From: \"x\" <y@z>, ",
+    "Subject: =?utf-8?B?4pyT?=",
+    " =?iso-2022-jp?B?GyRC?=",
+    "\r\n",
+    "\n",
+    "\r\n\r\n",
+    "\t",
+    "Content-Type: multipart/mixed; boundary=\"b\"\r\n",
+    "Content-Type: multipart/alternative; boundary=c\r\n",
+    "--b\r\n",
+    "--b--\r\n",
+    "--c\r\n",
+    "--c--",
+    "Content-Type: text/html; charset=utf-7\r\n",
+    "Content-Type: message/rfc822\r\n",
+    "Content-Type: application/ms-tnef\r\n",
+    "Content-Transfer-Encoding: base64\r\n",
+    "Content-Transfer-Encoding: x-uuencode\r\n",
+    "Content-Transfer-Encoding: quoted-printable\r\n",
+    "begin 644 f\r\nM",
+    "=3D=\r\n=E2=9C=93=",
+    "eJ8+IgAA",
+    "\u{22}",
+    "<",
+    ">",
+    "(",
+    ")",
+    "\\",
+    "é",
+    "😀",
+    "Date: Mon, 31 Feb 2024 25:61:61 +9999\r\n",
+    "Date: 1 Jan ",
+    "99:99",
+    "Message-ID: <",
+    "References: <a@b> <c@",
+    "In-Reply-To: your mail of <x@y> ",
+    "Content-Disposition: attachment; filename*0*=utf-8''a%e2; filename*1*=%9c%93\r\n",
+    "<div><p>",
+    "</div>",
+    "<img src=cid:x>",
+    "<!--",
+    "-->",
+    "&amp;",
+    "&#x41;",
+    "Content-Type: message/delivery-status\r\n",
+    "Original-Message-ID: <q@r>\r\n",
+    "x",
+    " ",
+    ";",
+    ":",
+    "=",
+    "a=b;",
 ];
