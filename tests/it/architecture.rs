@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["supervisor"],
     &["ingest", "notify"],
     &["store", "blobs"],
-    &["imap", "channel"],
+    &["imap", "channel", "import"],
     &["inbound"],
     &["email", "matching", "envelope"],
     &["secret", "config"],
