@@ -4,3 +4,4 @@ mod architecture;
 mod mailbox;
 mod servers;
 mod store;
+mod threads;
