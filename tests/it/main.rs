@@ -1,6 +1,7 @@
 //! Integration tests: one binary, one module a subject.
 
 mod architecture;
+mod cli;
 mod mailbox;
 mod servers;
 mod store;
