@@ -97,3 +97,26 @@ pub async fn run(command: Command, config: Config) -> ExitCode {
         ExitCode::from(EXIT_FAILED)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn leaves(command: &clap::Command) -> Vec<&clap::Command> {
+        let below: Vec<_> = command.get_subcommands().flat_map(leaves).collect();
+        if below.is_empty() { vec![command] } else { below }
+    }
+
+    #[test]
+    fn every_command_shows_an_example_of_itself() {
+        let root = Arguments::command();
+        root.clone().debug_assert();
+        for command in leaves(&root) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let name = command.get_name();
+            let shows_itself = help.contains(&format!("{name} ")) || help.ends_with(name);
+            assert!(help.contains("Example") && shows_itself, "{name}: {help}");
+        }
+    }
+}

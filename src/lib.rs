@@ -19,4 +19,5 @@ pub mod model;
 pub mod secret;
 pub mod site;
 pub mod store;
+pub mod supervisor;
 pub mod telemetry;

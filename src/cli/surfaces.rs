@@ -20,10 +20,13 @@ pub enum Command {
     /// Add a surface; prints its id and, if it has one, its webhook's address.
     Add(Add),
     /// Show one surface; secrets are masked.
+    #[command(after_help = "Example:\n  inlet surfaces show support-mail")]
     Show(One),
     /// Let a surface take nothing until it is made active again.
+    #[command(after_help = "Example:\n  inlet surfaces pause support-mail")]
     Pause(One),
     /// Let a paused surface take messages again.
+    #[command(after_help = "Example:\n  inlet surfaces resume support-mail")]
     Resume(One),
     /// Remove a surface with every conversation on it.
     Remove(Remove),
@@ -69,7 +72,6 @@ pub struct Add {
 
 /// Arguments of commands about one surface.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  inlet surfaces show support-mail")]
 pub struct One {
     /// The surface's id or name.
     surface: String,

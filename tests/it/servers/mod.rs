@@ -1,0 +1,3 @@
+//! Real servers that tests start and stop.
+
+pub mod dovecot;
