@@ -28,8 +28,11 @@ async fn exchange(world: &World, bytes: &[u8]) -> String {
 }
 
 fn authorized(world: &World, rest: &str) -> Vec<u8> {
-    format!("POST /v1/messaging/conversations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n{rest}", world.key)
-        .into_bytes()
+    format!(
+        "POST /v1/messaging/conversations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n{rest}",
+        world.key
+    )
+    .into_bytes()
 }
 
 #[tokio::test]

@@ -8,9 +8,24 @@ use std::time::Duration;
 const PATH: &str = "/v1/messaging/conversations";
 
 const DETAIL_KEYS: &[&str] = &[
-    "agentMode", "context", "createdAt", "externalParticipantId", "externalThreadId", "id", "lastMessageAt",
-    "messageCount", "participantEmail", "participantMetadata", "participantName", "participants", "status", "subject",
-    "surface", "surfaceId", "timezone", "updatedAt",
+    "agentMode",
+    "context",
+    "createdAt",
+    "externalParticipantId",
+    "externalThreadId",
+    "id",
+    "lastMessageAt",
+    "messageCount",
+    "participantEmail",
+    "participantMetadata",
+    "participantName",
+    "participants",
+    "status",
+    "subject",
+    "surface",
+    "surfaceId",
+    "timezone",
+    "updatedAt",
 ];
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -56,7 +71,12 @@ async fn what_is_not_given_is_null_and_never_absent() {
     let made = world.conversation(&surface).await;
     assert_eq!(keys(&made), DETAIL_KEYS);
     for field in [
-        "externalParticipantId", "externalThreadId", "lastMessageAt", "participantEmail", "participantName", "subject",
+        "externalParticipantId",
+        "externalThreadId",
+        "lastMessageAt",
+        "participantEmail",
+        "participantName",
+        "subject",
         "timezone",
     ] {
         assert_eq!(made[field], Value::Null, "{field}");
@@ -73,9 +93,7 @@ async fn what_is_not_given_is_null_and_never_absent() {
 async fn the_same_thread_and_participant_is_the_same_conversation() {
     for world in World::each().await {
         let surface = world.surface("chat").await;
-        let body = |participant: &str| {
-            json!({"surfaceId": surface, "externalThreadId": "t", "externalParticipantId": participant, "subject": participant})
-        };
+        let body = |participant: &str| json!({"surfaceId": surface, "externalThreadId": "t", "externalParticipantId": participant, "subject": participant});
         let first = world.post(PATH, &body("ann")).await.expect(201);
         let again = world.post(PATH, &body("ann")).await.expect(200);
         assert_eq!(again, first);
@@ -84,7 +102,8 @@ async fn the_same_thread_and_participant_is_the_same_conversation() {
         assert_ne!(other["id"], first["id"]);
         // Another surface has nothing to do with it, and without a thread id nothing matches.
         let elsewhere = world.surface("chat").await;
-        let elsewhere = json!({"surfaceId": elsewhere, "externalThreadId": "t", "externalParticipantId": "ann"});
+        let elsewhere =
+            json!({"surfaceId": elsewhere, "externalThreadId": "t", "externalParticipantId": "ann"});
         world.post(PATH, &elsewhere).await.expect(201);
         let flat = json!({"surfaceId": surface, "externalParticipantId": "ann"});
         world.post(PATH, &flat).await.expect(201);
@@ -173,7 +192,8 @@ async fn every_field_can_be_changed() {
     assert_eq!(world.post(PATH, &found).await.expect(200)["id"], made["id"]);
     // A thread id of another conversation cannot be taken.
     let other = world.conversation(&surface).await;
-    let answer = world.put(&path_of(&other), &json!({"externalThreadId": "t", "externalParticipantId": "p"})).await;
+    let answer =
+        world.put(&path_of(&other), &json!({"externalThreadId": "t", "externalParticipantId": "p"})).await;
     assert_eq!(answer.expect_error(409), "THREAD_TAKEN");
     let wrong = json!({"status": "x", "subject": 5, "context": [], "timezone": "x", "participantEmail": "x"});
     let mut named = world.put(&path_of(&other), &wrong).await.fields_at_fault();

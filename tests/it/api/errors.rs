@@ -19,15 +19,29 @@ async fn what_is_not_json_is_malformed() {
     let world = World::new().await;
     let deep = "[".repeat(100_000);
     let bodies: [&[u8]; 8] = [
-        b"", b"  ", b"{", b"{\"surfaceId\": nope}", b"{\"a\": NaN}", b"\xff\xfe\x00", b"{\"a\": \"\\ud800\"}", deep.as_bytes(),
+        b"",
+        b"  ",
+        b"{",
+        b"{\"surfaceId\": nope}",
+        b"{\"a\": NaN}",
+        b"\xff\xfe\x00",
+        b"{\"a\": \"\\ud800\"}",
+        deep.as_bytes(),
     ];
     for body in bodies {
-        let answer =
-            world.request(Method::POST, "/v1/messaging/conversations", Some(&world.key), Some(body.to_vec())).await;
-        assert_eq!(answer.expect_error(400), "MALFORMED_JSON", "{}", String::from_utf8_lossy(&body[..body.len().min(40)]));
+        let answer = world
+            .request(Method::POST, "/v1/messaging/conversations", Some(&world.key), Some(body.to_vec()))
+            .await;
+        assert_eq!(
+            answer.expect_error(400),
+            "MALFORMED_JSON",
+            "{}",
+            String::from_utf8_lossy(&body[..body.len().min(40)])
+        );
     }
     let invalid = [b"{\"subject\": \"".as_slice(), b"\xc3\x28\"}"].concat();
-    let answer = world.request(Method::POST, "/v1/messaging/conversations", Some(&world.key), Some(invalid)).await;
+    let answer =
+        world.request(Method::POST, "/v1/messaging/conversations", Some(&world.key), Some(invalid)).await;
     assert_eq!(answer.expect_error(400), "MALFORMED_JSON");
 }
 
@@ -36,7 +50,12 @@ async fn a_body_that_is_no_object_is_refused() {
     let world = World::new().await;
     for body in ["[]", "5", "\"x\"", "null", "true"] {
         let answer = world
-            .request(Method::POST, "/v1/messaging/conversations", Some(&world.key), Some(body.as_bytes().to_vec()))
+            .request(
+                Method::POST,
+                "/v1/messaging/conversations",
+                Some(&world.key),
+                Some(body.as_bytes().to_vec()),
+            )
             .await;
         assert_eq!(answer.fields_at_fault(), [""], "{body}");
     }
@@ -68,7 +87,15 @@ async fn every_value_out_of_bounds_is_named() {
     let named = world.post("/v1/messaging/conversations", &long).await.fields_at_fault();
     assert_eq!(
         named,
-        ["externalThreadId", "externalParticipantId", "participantName", "participantEmail", "subject", "timezone", "status"]
+        [
+            "externalThreadId",
+            "externalParticipantId",
+            "participantName",
+            "participantEmail",
+            "subject",
+            "timezone",
+            "status"
+        ]
     );
     let exact = json!({
         "surfaceId": surface, "externalThreadId": "ä".repeat(500), "externalParticipantId": "x".repeat(500),
@@ -118,7 +145,15 @@ async fn a_body_above_the_limit_is_413_and_one_at_the_limit_is_read() {
 #[tokio::test]
 async fn an_id_of_any_other_form_is_404_and_never_400() {
     let world = World::new().await;
-    let odd = ["x", "1", "%00", "%ff", "..", "00000000-0000-0000-0000-000000000000", "{00000000-0000-0000-0000-000000000000}"];
+    let odd = [
+        "x",
+        "1",
+        "%00",
+        "%ff",
+        "..",
+        "00000000-0000-0000-0000-000000000000",
+        "{00000000-0000-0000-0000-000000000000}",
+    ];
     for id in odd {
         for (method, tail) in [
             (Method::GET, ""),

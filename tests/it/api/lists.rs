@@ -7,11 +7,30 @@ use std::time::Duration;
 const PATH: &str = "/v1/messaging/conversations";
 
 const ROW_KEYS: &[&str] = &[
-    "createdAt", "externalParticipantId", "externalThreadId", "id", "lastMessageAt", "messageCount", "participantEmail",
-    "participantName", "status", "subject", "surfaceId", "timezone", "updatedAt",
+    "createdAt",
+    "externalParticipantId",
+    "externalThreadId",
+    "id",
+    "lastMessageAt",
+    "messageCount",
+    "participantEmail",
+    "participantName",
+    "status",
+    "subject",
+    "surfaceId",
+    "timezone",
+    "updatedAt",
 ];
 const PAGINATION_KEYS: &[&str] = &[
-    "currentOffset", "currentPage", "hasMore", "hasPrev", "limit", "nextCursor", "prevCursor", "totalCount", "totalPages",
+    "currentOffset",
+    "currentPage",
+    "hasMore",
+    "hasPrev",
+    "limit",
+    "nextCursor",
+    "prevCursor",
+    "totalCount",
+    "totalPages",
 ];
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -99,7 +118,15 @@ async fn pages_walk_both_ways_over_rows_with_and_without_messages() {
 #[tokio::test]
 async fn the_limit_is_brought_into_its_bounds() {
     let world = World::new().await;
-    for (given, used) in [("", 50), ("limit=0", 1), ("limit=-7", 1), ("limit=1000", 100), ("limit=99999999999999999999", 100), ("limit=7", 7), ("limit=", 50)] {
+    for (given, used) in [
+        ("", 50),
+        ("limit=0", 1),
+        ("limit=-7", 1),
+        ("limit=1000", 100),
+        ("limit=99999999999999999999", 100),
+        ("limit=7", 7),
+        ("limit=", 50),
+    ] {
         let page = world.get(&format!("{PATH}?{given}")).await.expect(200);
         assert_eq!(page["pagination"]["limit"], used, "{given}");
     }
@@ -124,10 +151,16 @@ async fn filters_narrow_the_list() {
     for world in World::each().await {
         let first = world.surface("chat").await;
         let second = world.surface("email").await;
-        for (surface, status, subject) in
-            [(&first, "open", "a"), (&first, "closed", "b"), (&second, "archived", "c"), (&second, "open", "d")]
-        {
-            world.post(PATH, &json!({"surfaceId": surface, "status": status, "subject": subject})).await.expect(201);
+        for (surface, status, subject) in [
+            (&first, "open", "a"),
+            (&first, "closed", "b"),
+            (&second, "archived", "c"),
+            (&second, "open", "d"),
+        ] {
+            world
+                .post(PATH, &json!({"surfaceId": surface, "status": status, "subject": subject}))
+                .await
+                .expect(201);
         }
         let find = async |query: &str| {
             let page = world.get(&format!("{PATH}?{query}")).await.expect(200);

@@ -5,8 +5,19 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const MESSAGE_KEYS: &[&str] = &[
-    "attachments", "content", "contentHtml", "conversationId", "createdAt", "direction", "externalMessageId",
-    "flowStepResultId", "id", "inReplyTo", "metadata", "role", "sentAt",
+    "attachments",
+    "content",
+    "contentHtml",
+    "conversationId",
+    "createdAt",
+    "direction",
+    "externalMessageId",
+    "flowStepResultId",
+    "id",
+    "inReplyTo",
+    "metadata",
+    "role",
+    "sentAt",
 ];
 
 async fn world_with_conversation(world: &World, kind: &str) -> String {
@@ -70,7 +81,10 @@ async fn what_is_missing_or_wrong_is_named() {
         (json!({}), vec!["content", "role"]),
         (json!({"content": "", "role": "user"}), vec!["content"]),
         (json!({"content": null, "role": null}), vec!["content", "role"]),
-        (json!({"content": ["x"], "role": "robot", "direction": "sideways"}), vec!["content", "role", "direction"]),
+        (
+            json!({"content": ["x"], "role": "robot", "direction": "sideways"}),
+            vec!["content", "role", "direction"],
+        ),
         (
             json!({"content": "x", "role": "user", "externalMessageId": "x".repeat(501), "metadata": "m", "flowStepResultId": 1}),
             vec!["externalMessageId", "flowStepResultId", "metadata"],
@@ -198,7 +212,13 @@ async fn every_change_leaves_its_event() {
         let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
         assert_eq!(
             kinds,
-            ["conversation.created", "message.created", "conversation.updated", "message.created", "conversation.updated"]
+            [
+                "conversation.created",
+                "message.created",
+                "conversation.updated",
+                "message.created",
+                "conversation.updated"
+            ]
         );
         assert!(events.iter().all(|event| event.conversation_id.is_some() && !event.backfill));
     }

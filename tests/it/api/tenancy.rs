@@ -54,7 +54,9 @@ async fn another_tenants_ids_answer_exactly_as_ids_that_nobody_has() {
         let document = serde_json::to_value(inlet::http::openapi()).unwrap();
         for (path, method, _) in operations(&document).into_iter().filter(|(path, _, _)| path.contains('{')) {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
-            let send = async |path: String| world.request(method.clone(), &path, Some(&other), Some(b"{}".to_vec())).await;
+            let send = async |path: String| {
+                world.request(method.clone(), &path, Some(&other), Some(b"{}".to_vec())).await
+            };
             let answer = send(fill(&path, theirs)).await;
             let nobodys = send(fill(&path, |_| world.ids.next::<uuid::Uuid>().to_string())).await;
             assert!((400..500).contains(&answer.status), "{method} {path}: {}", answer.status);
@@ -62,10 +64,14 @@ async fn another_tenants_ids_answer_exactly_as_ids_that_nobody_has() {
         }
         // Nothing of it was changed.
         assert_eq!(world.get(&path_of(&conversation)).await.expect(200)["messageCount"], 1);
-        let theirs = world.request(Method::GET, "/v1/messaging/conversations", Some(&other), None).await.expect(200);
+        let theirs =
+            world.request(Method::GET, "/v1/messaging/conversations", Some(&other), None).await.expect(200);
         assert_eq!(theirs["pagination"]["totalCount"], 0);
         let body = json!({"surfaceId": surface}).to_string().into_bytes();
-        world.request(Method::POST, "/v1/messaging/conversations", Some(&other), Some(body)).await.expect_error(404);
+        world
+            .request(Method::POST, "/v1/messaging/conversations", Some(&other), Some(body))
+            .await
+            .expect_error(404);
         let filtered = format!("/v1/messaging/conversations?surfaceId={surface}");
         world.request(Method::GET, &filtered, Some(&other), None).await.expect_error(404);
     }

@@ -53,8 +53,9 @@ pub struct Answer {
 impl Answer {
     /// The body, which has to be JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{error} in {}: {:?}", self.status, String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!("{error} in {}: {:?}", self.status, String::from_utf8_lossy(&self.body))
+        })
     }
 
     /// The body of an answer with this status.
@@ -178,7 +179,12 @@ impl World {
     }
 
     /// A key as `change` makes it.
-    pub async fn key_with(&self, tenant: TenantId, scopes: &[&str], change: impl FnOnce(&mut ApiKey)) -> String {
+    pub async fn key_with(
+        &self,
+        tenant: TenantId,
+        scopes: &[&str],
+        change: impl FnOnce(&mut ApiKey),
+    ) -> String {
         let text = format!("test_{}", self.ids.next::<KeyId>());
         let mut key = ApiKey {
             id: self.ids.next(),
@@ -232,7 +238,9 @@ impl World {
 
     /// A conversation on that surface; its detail.
     pub async fn conversation(&self, surface: &str) -> Value {
-        self.post("/v1/messaging/conversations", &serde_json::json!({ "surfaceId": surface })).await.expect(201)
+        self.post("/v1/messaging/conversations", &serde_json::json!({ "surfaceId": surface }))
+            .await
+            .expect(201)
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -251,7 +259,13 @@ impl World {
         self.request(Method::DELETE, path, Some(&self.key), None).await
     }
 
-    pub async fn request(&self, method: Method, path: &str, key: Option<&str>, body: Option<Vec<u8>>) -> Answer {
+    pub async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Option<Vec<u8>>,
+    ) -> Answer {
         let mut headers = HeaderMap::new();
         if let Some(key) = key {
             let value = HeaderValue::from_str(&format!("Bearer {key}")).expect("a header");
@@ -269,7 +283,8 @@ impl World {
     }
 
     async fn send(&self, method: Method, path: &str, headers: HeaderMap, body: Option<Vec<u8>>) -> Answer {
-        let mut request = self.client.request(method, format!("http://{}{path}", self.address)).headers(headers);
+        let mut request =
+            self.client.request(method, format!("http://{}{path}", self.address)).headers(headers);
         if let Some(body) = body {
             request = request.body(body);
         }
