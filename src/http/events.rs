@@ -46,9 +46,11 @@ pub async fn events(
     let resumed = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let cursor = match resumed.filter(|text| !text.is_empty()).or(after) {
         None => None,
-        Some(text) => Some(read_id(&text).map(EventId).ok_or_else(|| {
-            ApiError::invalid_field("after", "is not the id of an event")
-        })?),
+        Some(text) => Some(
+            read_id(&text)
+                .map(EventId)
+                .ok_or_else(|| ApiError::invalid_field("after", "is not the id of an event"))?,
+        ),
     };
     let stopping = state.services.stopping.clone();
     let feed = Feed { wake: state.services.wake.listen(), state, caller, cursor, ready: VecDeque::new() };
@@ -132,13 +134,11 @@ async fn body_of(state: &AppState, caller: &Caller, event: &Event) -> Result<Opt
         EventKind::ConversationCreated | EventKind::ConversationUpdated => {
             conversation().await?.map(|view| json!({ "conversation": view }))
         }
-        EventKind::ConversationMerged => conversation().await?.map(|view| {
-            json!({ "conversation": view, "mergedConversationId": event.merged_conversation_id })
-        }),
+        EventKind::ConversationMerged => conversation().await?.map(
+            |view| json!({ "conversation": view, "mergedConversationId": event.merged_conversation_id }),
+        ),
         EventKind::SurfaceError => Some(json!({ "surface": { "id": event.surface_id } })),
     };
-    let body = |data| {
-        json!({ "id": event.id, "type": event.kind.as_str(), "timestamp": event.created_at, "data": data })
-    };
+    let body = |data| json!({ "id": event.id, "type": event.kind.as_str(), "timestamp": event.created_at, "data": data });
     Ok(data.map(body))
 }

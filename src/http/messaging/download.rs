@@ -29,9 +29,8 @@ pub async fn download(
 ) -> Result<Response, ApiError> {
     caller.require(Scope::MessagingRead)?;
     let attachment = visible_attachment(&state, &caller, id).await?;
-    let bytes_are_missing = |sentence| {
-        ApiError::new(axum::http::StatusCode::NOT_FOUND, "ATTACHMENT_NOT_STORED", sentence)
-    };
+    let bytes_are_missing =
+        |sentence| ApiError::new(axum::http::StatusCode::NOT_FOUND, "ATTACHMENT_NOT_STORED", sentence);
     let hash = match (attachment.state, attachment.sha256) {
         (AttachmentState::Stored, Some(hash)) => hash,
         (AttachmentState::Pending, _) => {
@@ -87,7 +86,8 @@ fn media_type(stored: &str) -> HeaderValue {
         !part.is_empty()
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
     };
-    let well_formed = essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
+    let well_formed =
+        essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
     let is_active = ["html", "xml", "svg", "script", "xsl"].iter().any(|word| essence.contains(word));
     if !well_formed || is_active {
         return OPAQUE;
@@ -99,10 +99,12 @@ fn media_type(stored: &str) -> HeaderValue {
 fn disposition(filename: Option<&str>) -> HeaderValue {
     const UNNAMED: HeaderValue = HeaderValue::from_static("attachment");
     let Some(name) = filename else { return UNNAMED };
-    let plain: String = name
-        .chars()
-        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%' | '/') || c == ' ' { c } else { '_' })
-        .collect();
+    let plain: String =
+        name.chars()
+            .map(|c| {
+                if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%' | '/') || c == ' ' { c } else { '_' }
+            })
+            .collect();
     let full = name.bytes().fold(String::new(), |mut text, byte| {
         if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
             text.push(char::from(byte));
@@ -122,9 +124,14 @@ mod tests {
 
     #[test]
     fn what_a_browser_would_run_is_opaque() {
-        for active in
-            ["text/html", "image/svg+xml", "application/xhtml+xml", "text/xml", "text/javascript", "TEXT/HTML; charset=x"]
-        {
+        for active in [
+            "text/html",
+            "image/svg+xml",
+            "application/xhtml+xml",
+            "text/xml",
+            "text/javascript",
+            "TEXT/HTML; charset=x",
+        ] {
             assert_eq!(media_type(active), "application/octet-stream", "{active}");
         }
         for broken in ["", "x", "/", "a/", "a b/c", "a/b\r\nX: y", "a/b/c"] {
@@ -137,7 +144,10 @@ mod tests {
     #[test]
     fn file_names_cannot_break_out_of_their_header() {
         assert_eq!(disposition(None), "attachment");
-        assert_eq!(disposition(Some("a b.pdf")), "attachment; filename=\"a b.pdf\"; filename*=UTF-8''a%20b.pdf");
+        assert_eq!(
+            disposition(Some("a b.pdf")),
+            "attachment; filename=\"a b.pdf\"; filename*=UTF-8''a%20b.pdf"
+        );
         assert_eq!(
             disposition(Some("\"\r\nSet-Cookie: x")),
             "attachment; filename=\"___Set-Cookie: x\"; filename*=UTF-8''%22%0D%0ASet-Cookie%3A%20x"

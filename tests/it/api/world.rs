@@ -1,11 +1,13 @@
 //! A running interface with a store of its own, and the words that its tests speak.
 
 use crate::servers::postgres;
+use inlet::blobs::Blobs;
 use inlet::clock::{Clock, ManualClock};
-use inlet::http::{self, AppState, KeyCache, ServerLimits, Settings};
+use inlet::http::{self, AppState, KeyCache, ServerLimits, Services, Settings};
 use inlet::ids::{Ids, KeyId, SurfaceId, SystemEntropy, TenantId};
 use inlet::model::JsonMap;
 use inlet::model::surface::{Surface, SurfaceStatus};
+use inlet::notify::Wake;
 use inlet::secret::{EncryptionKey, Sealer, hash_key};
 use inlet::store::keys::ApiKey;
 use inlet::store::{Store, StoreOptions};
@@ -34,6 +36,7 @@ pub struct World {
     pub clock: Arc<ManualClock>,
     pub ids: Ids,
     pub store: Store,
+    pub blobs: Blobs,
     pub tenant: TenantId,
     pub key: String,
     client: reqwest::Client,
@@ -128,6 +131,8 @@ impl World {
         let ids = Ids::new(clock.clone() as Arc<dyn Clock>, Arc::new(SystemEntropy));
         let encryption_key =
             EncryptionKey::parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "the test").expect("a key");
+        let blobs = Blobs::open(directory.path().join("blobs")).expect("a folder");
+        let shutdown = CancellationToken::new();
         let state = AppState {
             store: store.clone(),
             clock: clock.clone(),
@@ -139,16 +144,21 @@ impl World {
             sealer: Sealer::new(&encryption_key, &[], Arc::new(SystemEntropy)),
             keys: Arc::new(KeyCache::default()),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
+            services: Arc::new(Services {
+                blobs: blobs.clone(),
+                wake: Wake::default(),
+                stopping: shutdown.clone(),
+            }),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let shutdown = CancellationToken::new();
         tokio::spawn(http::serve(listener, http::router(state), limits, shutdown.clone()));
         let mut world = Self {
             address,
             clock,
             ids,
             store,
+            blobs,
             tenant: TenantId(uuid::Uuid::nil()),
             key: String::new(),
             client: reqwest::Client::builder().no_proxy().build().expect("a client"),
