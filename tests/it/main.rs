@@ -4,3 +4,4 @@ mod api;
 mod architecture;
 mod mailbox;
 mod servers;
+mod store;
