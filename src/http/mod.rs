@@ -5,6 +5,7 @@ mod auth;
 mod connection;
 pub mod cursor;
 pub mod error;
+mod events;
 pub mod extract;
 pub mod fields;
 mod health;
@@ -22,15 +23,18 @@ pub use retry::retry;
 pub use router::{document as openapi, router};
 pub use server::{ServerLimits, serve};
 
+use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::limits;
+use crate::notify::Wake;
 use crate::secret::Sealer;
 use crate::store::Store;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -49,6 +53,19 @@ pub struct AppState {
     pub keys: Arc<KeyCache>,
     /// The figures of the process.
     pub metrics: PrometheusHandle,
+    /// The other parts of the process that handlers call.
+    pub services: Arc<Services>,
+}
+
+/// The parts of the process that handlers call.
+#[derive(Debug)]
+pub struct Services {
+    /// Where the bytes of attachments are.
+    pub blobs: Blobs,
+    /// Rung after every commit that has events.
+    pub wake: Wake,
+    /// Cancelled when the process stops: what never ends by itself ends then.
+    pub stopping: CancellationToken,
 }
 
 impl AppState {

@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::observe::{observe, panicked};
-use super::{AppState, health, messaging, openapi};
+use super::{AppState, events, health, messaging, openapi};
 use axum::Router;
 use axum::http::{StatusCode, Uri};
 use axum::middleware;
@@ -24,6 +24,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(messaging::takeover::takeover))
         .routes(routes!(messaging::takeover::take_over))
         .routes(routes!(messaging::release::release))
+        .routes(routes!(messaging::download::download))
+        .routes(routes!(events::events))
 }
 
 /// The service.
