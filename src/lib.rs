@@ -4,6 +4,8 @@
 //! normalizes it, `matching` finds its conversation, `store` keeps it in one transaction.
 
 pub mod app;
+pub mod blobs;
+pub mod channel;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -12,10 +14,13 @@ pub mod envelope;
 pub mod http;
 pub mod ids;
 pub mod imap;
+pub mod inbound;
+pub mod ingest;
 pub mod lifecycle;
 pub mod limits;
 pub mod matching;
 pub mod model;
+pub mod notify;
 pub mod secret;
 pub mod site;
 pub mod store;

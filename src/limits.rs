@@ -33,3 +33,9 @@ pub const STORE_ATTEMPTS: u32 = 8;
 pub const LEASE_BUCKETS: u16 = 64;
 /// How long a lease lasts without renewal, in seconds.
 pub const LEASE_SECONDS: i64 = 60;
+/// Messages of one webhook request.
+pub const WEBHOOK_MESSAGES: usize = 5_000;
+/// Fields of one form body.
+pub const WEBHOOK_FORM_FIELDS: usize = 5_000;
+/// Attachments of one webhook message.
+pub const WEBHOOK_ATTACHMENTS: usize = 100;

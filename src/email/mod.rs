@@ -1,1 +1,196 @@
-//! Mail reading.
+//! Mail reading: the bytes of one RFC 5322 message in, a plain [`Mail`] out.
+//!
+//! Total: any bytes give a mail, in time and memory linear in their length, without recursion and without panic.
+//! Where a bound is hit something is left out and `flags.parse_limited` says so; the raw source holds the rest.
+//! Knows nothing of conversations, and decides nothing: who is to be believed is the business of matching.
+//!
+//! Which ids of References and In-Reply-To count is laid down in [`message_id`].
+
+mod address;
+mod attachments;
+mod automatic;
+mod body;
+mod charset;
+mod clean;
+mod date;
+mod digest;
+mod header;
+pub mod html;
+mod mail;
+pub mod message_id;
+mod mime;
+mod parameter;
+mod report;
+mod tnef;
+mod transfer;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use mail::{Identity, Mail, MailFlags, MailPart};
+pub use message_id::id_key;
+
+use crate::model::Address;
+use address::AddressList;
+use header::Headers;
+
+/// Authentication-Results fields that are kept.
+const AUTHENTICATION_RESULTS_LIMIT: usize = 16;
+
+/// Reads one mail.
+#[must_use]
+pub fn read(raw: &[u8]) -> Mail {
+    let headers = Headers::of_message(raw);
+    let mut mail = read_headers(&headers);
+    let structure = mime::parts(&headers);
+    let body = body::read(&structure);
+    mail.flags.parse_limited |= headers.limited || structure.limited || body.limited;
+    mail.attachments = attachments::read(&structure, &body);
+    let report = report::read(
+        &headers,
+        &structure,
+        mail.from.as_ref(),
+        mail.subject.as_deref(),
+        mail.message_id.as_deref(),
+    );
+    mail.flags.bounce = report.bounce;
+    mail.flags.read_receipt = report.read_receipt;
+    mail.reported = report.reported;
+    let protection = protection(&structure, &body.text);
+    mail.flags.encrypted = protection.encrypted;
+    mail.flags.signed = protection.signed;
+    mail.content = body.text;
+    mail.content_html = body.html;
+    mail
+}
+
+/// Reads what identifies a mail from its header block alone (or from some of its fields).
+#[must_use]
+pub fn read_identity(header: &[u8]) -> Identity {
+    let headers = Headers::of_message(header);
+    let from = headers.first("from").map(address::parse).and_then(|list| list.addresses.into_iter().next());
+    Identity {
+        message_id: headers.first("message-id").and_then(message_id::own),
+        fingerprint: digest::fingerprint(&headers, from.as_ref()),
+    }
+}
+
+fn read_headers(headers: &Headers<'_>) -> Mail {
+    let author = headers.first("from").map(address::parse).unwrap_or_default();
+    let to = addresses(headers, "to");
+    let cc = addresses(headers, "cc");
+    let limited = author.limited || to.limited || cc.limited;
+    let mut mail = Mail {
+        message_id: headers.first("message-id").and_then(message_id::own),
+        sender: first_address(headers, "sender"),
+        reply_to: addresses(headers, "reply-to").addresses,
+        bcc: addresses(headers, "bcc").addresses,
+        original_from: first_address(headers, "x-original-from")
+            .or_else(|| first_address(headers, "x-original-sender")),
+        subject: headers.first("subject").map(words::text).filter(|s| !s.is_empty()),
+        date: headers.first("date").and_then(date::parse),
+        references: headers.first("references").map(message_id::references).unwrap_or_default(),
+        delivered_to: delivered_to(headers),
+        list_id: automatic::list_id(headers),
+        authentication_results: headers
+            .all("authentication-results")
+            .take(AUTHENTICATION_RESULTS_LIMIT)
+            .map(words::text)
+            .collect(),
+        thread_index: headers.first("thread-index").map(words::text).filter(|t| !t.is_empty()),
+        to: to.addresses,
+        cc: cc.addresses,
+        ..Mail::default()
+    };
+    mail.flags.from_ambiguous = author.ambiguous || author.addresses.len() > 1 || headers.from_is_ambiguous();
+    mail.from = author.addresses.into_iter().next();
+    mail.fingerprint = digest::fingerprint(headers, mail.from.as_ref());
+    mail.digest = mail.message_id.is_none().then(|| digest::digest(headers));
+    mail.in_reply_to = in_reply_to(headers, &mail);
+    mail.flags.list = automatic::is_list(headers);
+    mail.flags.auto_reply = automatic::is_auto_reply(headers, mail.subject.as_deref());
+    mail.flags.spam = automatic::is_spam(headers);
+    mail.flags.parse_limited = limited;
+    mail
+}
+
+fn in_reply_to(headers: &Headers<'_>, mail: &Mail) -> Vec<String> {
+    let Some(value) = headers.first("in-reply-to") else { return Vec::new() };
+    let known = [&mail.to, &mail.cc, &mail.reply_to].into_iter().flatten().chain(&mail.from);
+    let known: Vec<&str> = known.map(|a| a.email.as_str()).collect();
+    message_id::in_reply_to(value, |id| known.iter().any(|email| email.eq_ignore_ascii_case(id)))
+}
+
+fn first_address(headers: &Headers<'_>, name: &'static str) -> Option<Address> {
+    address::parse(headers.first(name)?).addresses.into_iter().next()
+}
+
+/// All fields of one name together: mailers that repeat To or Cc mean all of them.
+fn addresses(headers: &Headers<'_>, name: &'static str) -> AddressList {
+    let mut all = AddressList::default();
+    for list in headers.all(name).map(address::parse) {
+        all.limited |= list.limited;
+        all.addresses.extend(list.addresses);
+        if all.addresses.len() > address::ADDRESS_LIMIT {
+            all.addresses.truncate(address::ADDRESS_LIMIT);
+            all.limited = true;
+            break;
+        }
+    }
+    all
+}
+
+/// Where the mail was put, in the order in which a reply token is looked for.
+fn delivered_to(headers: &Headers<'_>) -> Vec<String> {
+    const NAMES: [&str; 7] = [
+        "delivered-to",
+        "x-original-to",
+        "envelope-to",
+        "x-envelope-to",
+        "x-delivered-to",
+        "x-forwarded-to",
+        "apparently-to",
+    ];
+    let mut found: Vec<String> = Vec::new();
+    for name in NAMES {
+        for address in addresses(headers, name).addresses {
+            if !found.contains(&address.email) && found.len() < 50 {
+                found.push(address.email);
+            }
+        }
+    }
+    found
+}
+
+/// Encrypted and signed content.
+struct Protection {
+    encrypted: bool,
+    signed: bool,
+}
+
+fn protection(structure: &mime::Structure<'_>, text: &str) -> Protection {
+    let is_smime = |p: &&mime::Part<'_>| {
+        matches!(p.content_type.as_str(), "application/pkcs7-mime" | "application/x-pkcs7-mime")
+    };
+    let signs = |p: &mime::Part<'_>| {
+        p.smime_type.as_deref().is_some_and(|t| t.starts_with("signed") || t.starts_with("certs"))
+    };
+    let mut smime = structure.parts.iter().filter(is_smime).map(signs);
+    let pgp_encrypted = structure.parts.iter().any(|p| p.content_type == "application/pgp-encrypted");
+    let encrypted = structure.content_type == "multipart/encrypted"
+        || pgp_encrypted
+        || smime.clone().any(|signed| !signed)
+        || text.contains("-----BEGIN PGP MESSAGE-----");
+    let has_signature = structure.parts.iter().any(|p| {
+        matches!(
+            p.content_type.as_str(),
+            "application/pgp-signature" | "application/pkcs7-signature" | "application/x-pkcs7-signature"
+        )
+    });
+    let signed = structure.content_type == "multipart/signed"
+        || has_signature
+        || smime.any(|signed| signed)
+        || text.contains("-----BEGIN PGP SIGNED MESSAGE-----");
+    Protection { encrypted, signed }
+}

@@ -16,6 +16,28 @@ pub fn identity(kind: &str, external_message_id: &str) -> KeyHash {
     }
 }
 
+/// The fingerprint of a message of which the id says everything: it equals any other.
+#[must_use]
+pub fn any_fingerprint() -> KeyHash {
+    KeyHash([0; 16])
+}
+
+/// Whether two messages of one identity are one message.
+#[must_use]
+pub fn same_message(left: KeyHash, right: KeyHash) -> bool {
+    left == right || left == any_fingerprint() || right == any_fingerprint()
+}
+
+/// The identity of a second, different message under an external id that is taken already, and the
+/// external id it is stored under.
+#[must_use]
+pub fn second_identity(kind: &str, external_message_id: &str, fingerprint: KeyHash) -> (KeyHash, String) {
+    let mut suffix = format!("{fingerprint:?}");
+    suffix.truncate(8);
+    let external = format!("{external_message_id}#{suffix}");
+    (identity(kind, &external), external)
+}
+
 /// A Message-ID, as identity and as link between mails. The part after the last `@` is compared
 /// without case, the rest as it is (RFC 5322 section 3.6.4 leaves the left part to its maker).
 #[must_use]

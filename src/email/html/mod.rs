@@ -1,0 +1,143 @@
+//! HTML of mails: made harmless, and rendered to text.
+//!
+//! What is too large or too deep for the parsers below (see [`bounds`]) is never given to them: then only
+//! its text is kept, by a linear scan. `cid:` images keep their reference; [`map_cids`] points them elsewhere.
+
+mod bounds;
+mod render;
+
+use ammonia::Builder;
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+/// Largest HTML that is sanitized, in bytes.
+pub const HTML_LIMIT_BYTES: usize = bounds::SIZE_LIMIT_BYTES;
+
+/// What became of one HTML body.
+pub(crate) struct Html {
+    /// Sanitized; `None` where the source was out of bounds or nothing is left.
+    pub sanitized: Option<String>,
+    /// Whether the source was out of bounds.
+    pub limited: bool,
+}
+
+/// Removes scripts, styles, forms, event handlers and every URL scheme that can run code.
+pub(crate) fn sanitize(source: &str) -> Html {
+    if !bounds::within(source) {
+        return Html { sanitized: None, limited: true };
+    }
+    let clean = SANITIZER.clean(source).to_string();
+    let clean = super::clean::body(clean);
+    Html { sanitized: (!clean.trim().is_empty()).then_some(clean), limited: false }
+}
+
+/// The text of an HTML body; `sanitized` is what [`sanitize`] made of it.
+pub(crate) fn text(source: &str, sanitized: Option<&str>) -> String {
+    let rendered = sanitized.and_then(render::text);
+    rendered.unwrap_or_else(|| bounds::strip_tags(source))
+}
+
+static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    let mut builder = Builder::default();
+    builder
+        .add_tags(["font", "big"])
+        .add_clean_content_tags(["title", "template", "noscript", "iframe", "object", "applet"])
+        .add_tag_attributes("font", ["color", "size", "face"])
+        .add_tag_attributes("td", ["bgcolor", "valign", "width", "height"])
+        .add_tag_attributes("th", ["bgcolor", "valign", "width", "height"])
+        .add_tag_attributes("tr", ["bgcolor", "valign"])
+        .add_tag_attributes("table", ["bgcolor", "border", "cellpadding", "cellspacing", "width"])
+        .add_generic_attributes(["dir"])
+        .add_url_schemes(["cid", "data"])
+        .url_relative(ammonia::UrlRelative::Deny)
+        .attribute_filter(|element, attribute, value| {
+            let is_image = element == "img" && attribute == "src";
+            let scheme = value.trim_start().split(':').next().unwrap_or_default().to_ascii_lowercase();
+            match scheme.as_str() {
+                "data" if attribute_is_url(attribute) => {
+                    (is_image && is_inline_image(value)).then_some(value.into())
+                }
+                "cid" if attribute_is_url(attribute) => is_image.then_some(value.into()),
+                _ => Some(Cow::Borrowed(value)),
+            }
+        });
+    builder
+});
+
+fn attribute_is_url(attribute: &str) -> bool {
+    matches!(attribute, "href" | "src" | "cite")
+}
+
+/// Raster images only: SVG can run scripts.
+fn is_inline_image(value: &str) -> bool {
+    let value = value.trim_start().to_ascii_lowercase();
+    ["data:image/png;", "data:image/jpeg;", "data:image/gif;", "data:image/webp;"]
+        .iter()
+        .any(|start| value.starts_with(start))
+}
+
+/// Replaces the `cid:` sources of images in sanitized HTML: `target` gets the Content-ID and gives the new
+/// URL, or `None` to leave the source as it is. Knows only what [`crate::email::read`] writes (lower-case names,
+/// double quotes); linear.
+#[must_use]
+pub fn map_cids(html: &str, target: impl Fn(&str) -> Option<String>) -> String {
+    const OPEN: &str = " src=\"cid:";
+    let mut out = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some(at) = rest.find(OPEN) {
+        let (before, found) = rest.split_at(at);
+        out.push_str(before);
+        let Some((id, after)) = found.strip_prefix(OPEN).and_then(|f| f.split_once('"')) else { break };
+        match target(&decode_cid(id)) {
+            Some(url) => {
+                out.push_str(" src=\"");
+                escape_attribute(&url, &mut out);
+                out.push('"');
+            }
+            None => {
+                out.push_str(OPEN);
+                out.push_str(id);
+                out.push('"');
+            }
+        }
+        rest = after;
+        if rest.is_empty() {
+            return out;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn escape_attribute(url: &str, out: &mut String) {
+    for c in url.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            c => out.push(c),
+        }
+    }
+}
+
+/// RFC 2392: the Content-ID with `%hh` codes; inside an attribute also with entities.
+fn decode_cid(id: &str) -> String {
+    let id = id.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+    let mut bytes = Vec::with_capacity(id.len());
+    let mut rest = id.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        let code = (*byte == b'%').then(|| after.get(..2)).flatten();
+        let code =
+            code.and_then(|c| std::str::from_utf8(c).ok()).and_then(|c| u8::from_str_radix(c, 16).ok());
+        match code {
+            Some(code) => {
+                bytes.push(code);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => bytes.push(*byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,113 @@
+//! Sanitized HTML as text: quotes become `> `, list items `* `, tables one cell after the other.
+
+use html2text::render::TextDecorator;
+
+/// Columns; far more than any line, because text is not to be wrapped.
+const WIDTH_COLUMNS: usize = 10_000;
+
+/// Renders; `None` where the renderer gives up.
+pub(super) fn text(sanitized: &str) -> Option<String> {
+    // A rule is drawn over the whole width: thousands of them would fill the memory.
+    let source = sanitized.replace("<hr", "<br");
+    let rendered = html2text::config::with_decorator(Plain)
+        .raw_mode(true)
+        .link_footnotes(false)
+        .allow_width_overflow()
+        .string_from_read(source.as_bytes(), WIDTH_COLUMNS)
+        .ok()?;
+    Some(tidy(&rendered))
+}
+
+/// No blanks at line ends, at most one empty line in a row, none at the ends.
+fn tidy(rendered: &str) -> String {
+    let mut out = String::with_capacity(rendered.len());
+    let mut empty_lines = 0;
+    for line in rendered.lines().map(str::trim_end) {
+        if line.is_empty() {
+            empty_lines += 1;
+            continue;
+        }
+        if !out.is_empty() {
+            out.push_str(if empty_lines > 0 { "\n\n" } else { "\n" });
+        }
+        empty_lines = 0;
+        out.push_str(line);
+    }
+    out
+}
+
+/// Text alone: no marks for links and emphasis.
+#[derive(Debug, Clone)]
+struct Plain;
+
+impl TextDecorator for Plain {
+    type Annotation = ();
+
+    fn decorate_link_start(&mut self, _url: &str) -> (String, ()) {
+        (String::new(), ())
+    }
+
+    fn decorate_link_end(&mut self) -> String {
+        String::new()
+    }
+
+    fn decorate_em_start(&self) -> (String, ()) {
+        (String::new(), ())
+    }
+
+    fn decorate_em_end(&self) -> String {
+        String::new()
+    }
+
+    fn decorate_strong_start(&self) -> (String, ()) {
+        (String::new(), ())
+    }
+
+    fn decorate_strong_end(&self) -> String {
+        String::new()
+    }
+
+    fn decorate_strikeout_start(&self) -> (String, ()) {
+        (String::new(), ())
+    }
+
+    fn decorate_strikeout_end(&self) -> String {
+        String::new()
+    }
+
+    fn decorate_code_start(&self) -> (String, ()) {
+        (String::new(), ())
+    }
+
+    fn decorate_code_end(&self) -> String {
+        String::new()
+    }
+
+    fn decorate_preformat_first(&self) {}
+
+    fn decorate_preformat_cont(&self) {}
+
+    fn decorate_image(&mut self, _src: &str, title: &str) -> (String, ()) {
+        (title.to_owned(), ())
+    }
+
+    fn header_prefix(&self, _level: usize) -> String {
+        String::new()
+    }
+
+    fn quote_prefix(&self) -> String {
+        "> ".to_owned()
+    }
+
+    fn unordered_item_prefix(&self) -> String {
+        "* ".to_owned()
+    }
+
+    fn ordered_item_prefix(&self, number: i64) -> String {
+        format!("{number}. ")
+    }
+
+    fn make_subblock_decorator(&self) -> Self {
+        self.clone()
+    }
+}

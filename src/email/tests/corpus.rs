@@ -1,0 +1,114 @@
+//! Agreement with four other parsers over the shared corpus; skipped where the corpus is not here.
+//!
+//! `FIELD=text cargo test --lib email -- --nocapture` prints each disagreement of one field.
+
+use super::shared;
+use crate::email::header::Headers;
+use crate::email::{body, mime, read};
+use crate::model::Address;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// Field, least agreement in percent where all four parsers agree.
+const BARS: [(&str, f64); 0] = [];
+
+fn summary(text: Option<&str>) -> Value {
+    let text = text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.is_empty() {
+        return Value::Null;
+    }
+    let hash: String = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+    let start: String = text.chars().take(160).collect();
+    json!({ "sha256": hash, "length": text.chars().count(), "start": start })
+}
+
+fn people<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> Value {
+    addresses.into_iter().map(|a| json!([a.name.as_deref().unwrap_or_default(), a.email])).collect()
+}
+
+/// Type, name, size of each leaf as the corpus counts it: text after CRLF to LF and without line ends behind.
+fn leaves(structure: &mime::Structure<'_>) -> Value {
+    let leaf = |part: &mime::Part<'_>| {
+        let bytes = part.bytes();
+        let size = if part.content_type.starts_with("text/") {
+            let unix: Vec<u8> = bytes
+                .split(|b| *b == b'\n')
+                .flat_map(|l| l.strip_suffix(b"\r").unwrap_or(l).iter().copied().chain([b'\n']))
+                .collect();
+            unix.len() - unix.iter().rev().take_while(|b| **b == b'\n').count()
+        } else {
+            bytes.len()
+        };
+        let size = (part.content_type != "message/rfc822").then_some(size);
+        json!([part.content_type, part.filename, size])
+    };
+    structure.parts.iter().map(leaf).collect()
+}
+
+/// The value of each field as the corpus writes it.
+fn reading(raw: &[u8]) -> BTreeMap<&'static str, Value> {
+    let mail = read(raw);
+    let headers = Headers::of_message(raw);
+    let structure = mime::parts(&headers);
+    let (text, html) = body::first_texts(&structure);
+    BTreeMap::from([
+        ("message_id", json!(mail.message_id.unwrap_or_default())),
+        ("in_reply_to", json!(mail.in_reply_to)),
+        ("references", json!(mail.references)),
+        ("subject", json!(mail.subject.unwrap_or_default())),
+        ("from", people(&mail.from)),
+        ("to", people(&mail.to)),
+        ("cc", people(&mail.cc)),
+        ("reply_to", people(&mail.reply_to)),
+        ("date", json!(mail.date.map(|d| d.as_second()))),
+        ("text", summary(text.as_deref())),
+        ("html", summary(html.as_deref())),
+        ("leaves", leaves(&structure)),
+    ])
+}
+
+#[derive(Default)]
+struct Score {
+    agree: usize,
+    total: usize,
+}
+
+#[test]
+fn four_parsers_and_we_agree() {
+    let Some(data) = shared() else { return };
+    let shown_field = std::env::var("FIELD").ok();
+    let mut scores: BTreeMap<(String, String), Score> = BTreeMap::new();
+    for folder in std::fs::read_dir(data.join("parse")).unwrap().flatten() {
+        let Ok(expected) = std::fs::read(folder.path().join("expected_consensus.json")) else { continue };
+        let expected: BTreeMap<String, BTreeMap<String, Value>> = serde_json::from_slice(&expected).unwrap();
+        for (name, fields) in expected {
+            let got = reading(&std::fs::read(folder.path().join(&name)).unwrap());
+            for (field, want) in fields {
+                let votes = want["votes"].as_str().unwrap();
+                if votes == "split" {
+                    continue;
+                }
+                let score = scores.entry((field.clone(), votes.to_owned())).or_default();
+                score.total += 1;
+                let (got, want) = (&got[field.as_str()], &want["value"]);
+                if got == want {
+                    score.agree += 1;
+                } else if shown_field.as_deref() == Some(&field) {
+                    let folder = folder.file_name();
+                    println!("{}/{name} {votes}\n   want {want}\n   got  {got}", folder.display());
+                }
+            }
+        }
+    }
+    for ((field, votes), score) in &scores {
+        #[expect(clippy::cast_precision_loss, reason = "counts of files")]
+        let percent = 100.0 * score.agree as f64 / score.total as f64;
+        println!("{field:12} {votes} {:5} of {:5} {percent:.2} %", score.agree, score.total);
+        let is_unanimous =
+            votes == "4/4" || (votes == "3/3" && matches!(field.as_str(), "from" | "to" | "cc" | "leaves"));
+        if let Some((_, bar)) = BARS.iter().find(|(name, _)| name == field).filter(|_| is_unanimous) {
+            assert!(percent >= *bar, "{field}: {percent:.2} % is below {bar} %");
+        }
+    }
+}
