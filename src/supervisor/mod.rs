@@ -27,6 +27,7 @@ use crate::envelope::MailboxSink;
 use crate::ids::{Ids, SurfaceId, TenantId, WorkerId};
 use crate::imap::Network;
 use crate::imap::poll::InFlight;
+use crate::ingest::{MailboxIngest, Pipeline};
 use crate::secret::Sealer;
 use crate::store::Store;
 use crate::store::imap::{Lease, MailboxHealth};
@@ -44,6 +45,14 @@ pub trait Intake: Clone + Send + Sync + 'static {
 
     /// The sink of one surface, writing under `lease`.
     fn sink(&self, tenant: TenantId, surface: SurfaceId, lease: Lease) -> Self::Sink;
+}
+
+impl Intake for Pipeline {
+    type Sink = MailboxIngest;
+
+    fn sink(&self, tenant: TenantId, surface: SurfaceId, lease: Lease) -> MailboxIngest {
+        self.mailbox(tenant, surface, lease)
+    }
 }
 
 /// What the supervisor works with.
