@@ -1,5 +1,6 @@
 //! Where stored bytes lie: content hash to place in a pack. The packs themselves are `crate::blobs`'.
 
+use super::dialect::{Rowset, Statement};
 use super::{Result, Store, Tx};
 use crate::ids::TenantId;
 use jiff::Timestamp;
@@ -24,8 +25,28 @@ impl Store {
     ///
     /// # Errors
     /// Any [`super::StoreError`].
-    pub async fn find_blobs(&self, _tenant: TenantId, _hashes: &[[u8; 32]]) -> Result<Vec<BlobPlace>> {
-        todo!()
+    pub async fn find_blobs(&self, tenant: TenantId, hashes: &[[u8; 32]]) -> Result<Vec<BlobPlace>> {
+        let select = Statement::new(
+            "WITH {rows} SELECT b.sha256, b.pack_id, b.pack_offset, b.stored_bytes, b.size_bytes
+             FROM r CROSS JOIN blobs b WHERE b.tenant_id = $1 AND b.sha256 = r.sha256",
+        );
+        let mut wanted = hashes.to_vec();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let hashes = Rowset::of(&wanted).bytes("sha256", |hash| hash.as_slice());
+        let rows = self.pools.fetch(select.bind(tenant).rows(hashes)).await?;
+        rows.iter()
+            .map(|row| {
+                let mut fields = row.fields();
+                Ok(BlobPlace {
+                    sha256: fields.sha256()?,
+                    pack_id: fields.id()?,
+                    offset: fields.int()?,
+                    stored_bytes: fields.int()?,
+                    size_bytes: fields.int()?,
+                })
+            })
+            .collect()
     }
 }
 
@@ -36,10 +57,24 @@ impl Tx {
     /// Any [`super::StoreError`].
     pub async fn insert_blobs(
         &mut self,
-        _tenant: TenantId,
-        _places: &[BlobPlace],
-        _now: Timestamp,
+        tenant: TenantId,
+        places: &[BlobPlace],
+        now: Timestamp,
     ) -> Result<()> {
-        todo!()
+        let mut sorted = places.to_vec();
+        sorted.sort_unstable_by_key(|place| place.sha256);
+        let rows = Rowset::of(&sorted)
+            .bytes("sha256", |place| place.sha256.as_slice())
+            .uuid("pack_id", |place| place.pack_id)
+            .int("pack_offset", |place| place.offset)
+            .int("stored_bytes", |place| place.stored_bytes)
+            .int("size_bytes", |place| place.size_bytes);
+        let insert = Statement::new(
+            "WITH {rows} INSERT INTO blobs (tenant_id, sha256, pack_id, pack_offset, stored_bytes, size_bytes,
+                created_at)
+             SELECT $1, r.sha256, r.pack_id, r.pack_offset, r.stored_bytes, r.size_bytes, $2
+             FROM r WHERE true ON CONFLICT DO NOTHING",
+        );
+        self.work.execute(insert.bind(tenant).bind(now).rows(rows)).await.map(drop)
     }
 }

@@ -1,10 +1,13 @@
 //! Mailboxes: settings (secrets sealed), health, cursors, the outcome ledger, leases.
 
-use super::{Result, Store, Tx};
+use super::dialect::{Fields, Rowset, Statement};
+use super::{Result, Store, Tx, write_json};
 use crate::ids::{SurfaceId, TenantId, WorkerId};
 use crate::model::JsonMap;
-use crate::model::imap::{Cursor, LedgerRow};
+use crate::model::imap::{Cursor, LedgerRow, Outcome};
+use crate::model::key::KeyHash;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// The mailbox settings of an email surface, as given to `/start`, secrets sealed.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,33 +69,59 @@ impl Lease {
     }
 }
 
+const MAILBOX_COLUMNS: &str = "b.tenant_id, b.surface_id, b.settings, b.enabled, b.revision, b.updated_at";
+
 impl Store {
     /// The settings of one surface.
     ///
     /// # Errors
     /// Any [`super::StoreError`].
-    pub async fn get_mailbox(
-        &self,
-        _tenant: TenantId,
-        _surface: SurfaceId,
-    ) -> Result<Option<MailboxSettings>> {
-        todo!()
+    pub async fn get_mailbox(&self, tenant: TenantId, surface: SurfaceId) -> Result<Option<MailboxSettings>> {
+        let text =
+            format!("SELECT {MAILBOX_COLUMNS} FROM mailboxes b WHERE b.tenant_id = $1 AND b.surface_id = $2");
+        let rows = self.pools.fetch(Statement::new(text).bind(tenant).bind(surface)).await?;
+        rows.first().map(|row| read_mailbox(&mut row.fields())).transpose()
     }
 
     /// Every enabled mailbox of these lease buckets whose surface takes messages.
     ///
     /// # Errors
     /// Any [`super::StoreError`].
-    pub async fn list_enabled_mailboxes(&self, _buckets: &[u16]) -> Result<Vec<MailboxSettings>> {
-        todo!()
+    pub async fn list_enabled_mailboxes(&self, buckets: &[u16]) -> Result<Vec<MailboxSettings>> {
+        let text = format!(
+            "WITH {{rows}} SELECT {MAILBOX_COLUMNS} FROM r CROSS JOIN mailboxes b CROSS JOIN surfaces s
+             WHERE b.bucket = r.bucket AND b.enabled = 1 AND s.tenant_id = b.tenant_id AND s.id = b.surface_id
+                AND s.status IN ('draft', 'active')"
+        );
+        let buckets = Rowset::of(buckets).int("bucket", |bucket| i64::from(*bucket));
+        let rows = self.pools.fetch(Statement::new(text).rows(buckets)).await?;
+        rows.iter().map(|row| read_mailbox(&mut row.fields())).collect()
     }
 
     /// How polling a surface goes.
     ///
     /// # Errors
     /// Any [`super::StoreError`].
-    pub async fn get_mailbox_health(&self, _tenant: TenantId, _surface: SurfaceId) -> Result<MailboxHealth> {
-        todo!()
+    pub async fn get_mailbox_health(&self, tenant: TenantId, surface: SurfaceId) -> Result<MailboxHealth> {
+        let select = Statement::new(
+            "SELECT last_poll_at, next_poll_at, last_error, error_class, consecutive_errors, messages_processed,
+                connection, backlog, worker
+             FROM mailbox_health WHERE tenant_id = $1 AND surface_id = $2",
+        );
+        let rows = self.pools.fetch(select.bind(tenant).bind(surface)).await?;
+        let Some(row) = rows.first() else { return Ok(MailboxHealth::default()) };
+        let mut fields = row.fields();
+        Ok(MailboxHealth {
+            last_poll_at: fields.maybe_time()?,
+            next_poll_at: fields.maybe_time()?,
+            last_error: fields.maybe_text()?,
+            error_class: fields.maybe_text()?,
+            consecutive_errors: fields.int()?,
+            messages_processed: fields.int()?,
+            connection: fields.text()?,
+            backlog: fields.int()?,
+            worker: fields.maybe_text()?,
+        })
     }
 
     /// Keeps how polling goes; a write of its own, never part of a batch.
@@ -101,19 +130,61 @@ impl Store {
     /// Any [`super::StoreError`].
     pub async fn save_mailbox_health(
         &self,
-        _tenant: TenantId,
-        _surface: SurfaceId,
-        _health: &MailboxHealth,
+        tenant: TenantId,
+        surface: SurfaceId,
+        health: &MailboxHealth,
     ) -> Result<()> {
-        todo!()
+        let upsert = Statement::new(
+            "INSERT INTO mailbox_health (tenant_id, surface_id, last_poll_at, next_poll_at, last_error,
+                error_class, consecutive_errors, messages_processed, connection, backlog, worker)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+             ON CONFLICT (tenant_id, surface_id) DO UPDATE SET last_poll_at = excluded.last_poll_at,
+                next_poll_at = excluded.next_poll_at, last_error = excluded.last_error,
+                error_class = excluded.error_class, consecutive_errors = excluded.consecutive_errors,
+                messages_processed = excluded.messages_processed, connection = excluded.connection,
+                backlog = excluded.backlog, worker = excluded.worker",
+        );
+        let upsert = upsert
+            .bind(tenant)
+            .bind(surface)
+            .bind(health.last_poll_at)
+            .bind(health.next_poll_at)
+            .bind(health.last_error.as_deref())
+            .bind(health.error_class.as_deref())
+            .bind(health.consecutive_errors)
+            .bind(health.messages_processed)
+            .bind(health.connection.as_str())
+            .bind(health.backlog)
+            .bind(health.worker.as_deref());
+        let mut tx = self.begin().await?;
+        tx.work.execute(upsert).await?;
+        tx.commit().await
     }
 
     /// The cursors of a surface, one a mailbox.
     ///
     /// # Errors
     /// Any [`super::StoreError`].
-    pub async fn list_cursors(&self, _tenant: TenantId, _surface: SurfaceId) -> Result<Vec<Cursor>> {
-        todo!()
+    pub async fn list_cursors(&self, tenant: TenantId, surface: SurfaceId) -> Result<Vec<Cursor>> {
+        let select = Statement::new(
+            "SELECT mailbox, uid_validity, last_uid, backfill_through_uid, resets_in_row, updated_at
+             FROM cursors WHERE tenant_id = $1 AND surface_id = $2 ORDER BY mailbox_key",
+        );
+        let rows = self.pools.fetch(select.bind(tenant).bind(surface)).await?;
+        rows.iter()
+            .map(|row| {
+                let mut fields = row.fields();
+                Ok(Cursor {
+                    surface_id: surface,
+                    mailbox: fields.text()?,
+                    uid_validity: fields.small()?,
+                    last_uid: fields.small()?,
+                    backfill_through_uid: fields.small()?,
+                    resets_in_row: fields.int()?,
+                    updated_at: fields.time()?,
+                })
+            })
+            .collect()
     }
 
     /// Ledger rows with `first <= uid <= last`, ascending, at most `limit`.
@@ -123,37 +194,39 @@ impl Store {
     #[expect(clippy::too_many_arguments, reason = "the key of a ledger range has these parts")]
     pub async fn list_ledger(
         &self,
-        _tenant: TenantId,
-        _surface: SurfaceId,
-        _mailbox: &str,
-        _uid_validity: u32,
-        _first: u32,
-        _last: u32,
-        _limit: usize,
+        tenant: TenantId,
+        surface: SurfaceId,
+        mailbox: &str,
+        uid_validity: u32,
+        first: u32,
+        last: u32,
+        limit: usize,
     ) -> Result<Vec<LedgerRow>> {
-        todo!()
-    }
-
-    /// Takes free or expired buckets, at most `limit`, and renews those `worker` holds, by the
-    /// store's clock (`now` is used on SQLite only, where there is one process). Gives all it holds now.
-    ///
-    /// # Errors
-    /// Any [`super::StoreError`].
-    pub async fn acquire_leases(
-        &self,
-        _worker: WorkerId,
-        _limit: usize,
-        _now: Timestamp,
-    ) -> Result<Vec<Lease>> {
-        todo!()
-    }
-
-    /// Gives back every bucket that `worker` holds.
-    ///
-    /// # Errors
-    /// Any [`super::StoreError`].
-    pub async fn release_leases(&self, _worker: WorkerId) -> Result<()> {
-        todo!()
+        let select = Statement::new(
+            "SELECT uid, outcome, message_id FROM ledger
+             WHERE tenant_id = $1 AND surface_id = $2 AND mailbox_key = $3 AND uid_validity = $4
+                AND uid >= $5 AND uid <= $6
+             ORDER BY uid LIMIT $7",
+        );
+        let select = select
+            .bind(tenant)
+            .bind(surface)
+            .bind(mailbox_key(mailbox))
+            .bind(i64::from(uid_validity))
+            .bind(i64::from(first))
+            .bind(i64::from(last))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows = self.pools.fetch(select).await?;
+        rows.iter()
+            .map(|row| {
+                let mut fields = row.fields();
+                Ok(LedgerRow {
+                    uid: fields.small()?,
+                    outcome: fields.word(Outcome::parse)?,
+                    message_id: fields.maybe_id()?,
+                })
+            })
+            .collect()
     }
 }
 
@@ -162,16 +235,22 @@ impl Tx {
     ///
     /// # Errors
     /// Any [`super::StoreError`].
-    pub async fn save_mailbox(&mut self, _settings: &MailboxSettings) -> Result<()> {
-        todo!()
-    }
-
-    /// Makes sure that `lease` is still held, until the end of the transaction.
-    ///
-    /// # Errors
-    /// [`super::StoreError::Fenced`] if it is not.
-    pub async fn fence(&mut self, _lease: Lease) -> Result<()> {
-        todo!()
+    pub async fn save_mailbox(&mut self, settings: &MailboxSettings) -> Result<()> {
+        let upsert = Statement::new(
+            "INSERT INTO mailboxes (tenant_id, surface_id, bucket, enabled, revision, updated_at, settings)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (tenant_id, surface_id) DO UPDATE SET enabled = excluded.enabled,
+                revision = excluded.revision, updated_at = excluded.updated_at, settings = excluded.settings",
+        );
+        let upsert = upsert
+            .bind(settings.tenant_id)
+            .bind(settings.surface_id)
+            .bind(i64::from(Lease::bucket_of(settings.surface_id)))
+            .bind(settings.enabled)
+            .bind(settings.revision)
+            .bind(settings.updated_at)
+            .bind(write_json(&settings.settings));
+        self.work.execute(upsert).await.map(drop)
     }
 
     /// Keeps ledger rows; a row that is there already gets the new outcome.
@@ -180,13 +259,28 @@ impl Tx {
     /// Any [`super::StoreError`].
     pub async fn insert_ledger(
         &mut self,
-        _tenant: TenantId,
-        _surface: SurfaceId,
-        _mailbox: &str,
-        _uid_validity: u32,
-        _rows: &[LedgerRow],
+        tenant: TenantId,
+        surface: SurfaceId,
+        mailbox: &str,
+        uid_validity: u32,
+        rows: &[LedgerRow],
     ) -> Result<()> {
-        todo!()
+        // One statement may touch a row once: of several outcomes of one UID the last one counts.
+        let last: BTreeMap<u32, LedgerRow> = rows.iter().map(|row| (row.uid, row.clone())).collect();
+        let sorted: Vec<_> = last.into_values().collect();
+        let rows = Rowset::of(&sorted)
+            .int("uid", |row| i64::from(row.uid))
+            .text("outcome", |row| row.outcome.as_str())
+            .uuid("message_id", |row| row.message_id.map(|id| id.0));
+        let upsert = Statement::new(
+            "WITH {rows} INSERT INTO ledger (tenant_id, surface_id, mailbox_key, uid_validity, uid, outcome,
+                message_id)
+             SELECT $1, $2, $3, $4, r.uid, r.outcome, r.message_id FROM r WHERE true
+             ON CONFLICT (tenant_id, surface_id, mailbox_key, uid_validity, uid)
+             DO UPDATE SET outcome = excluded.outcome, message_id = excluded.message_id",
+        );
+        let upsert = upsert.bind(tenant).bind(surface).bind(mailbox_key(mailbox));
+        self.work.execute(upsert.bind(i64::from(uid_validity)).rows(rows)).await.map(drop)
     }
 
     /// Moves a cursor forward: under the same UIDVALIDITY the larger `last_uid` wins and the other
@@ -194,7 +288,43 @@ impl Tx {
     ///
     /// # Errors
     /// Any [`super::StoreError`].
-    pub async fn save_cursor(&mut self, _tenant: TenantId, _cursor: &Cursor) -> Result<()> {
-        todo!()
+    pub async fn save_cursor(&mut self, tenant: TenantId, cursor: &Cursor) -> Result<()> {
+        let upsert = Statement::new(
+            "INSERT INTO cursors (tenant_id, surface_id, mailbox_key, mailbox, uid_validity, last_uid,
+                backfill_through_uid, resets_in_row, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             ON CONFLICT (tenant_id, surface_id, mailbox_key) DO UPDATE SET
+                last_uid = CASE WHEN cursors.uid_validity = excluded.uid_validity
+                    AND cursors.last_uid > excluded.last_uid THEN cursors.last_uid ELSE excluded.last_uid END,
+                uid_validity = excluded.uid_validity,
+                backfill_through_uid = excluded.backfill_through_uid,
+                resets_in_row = excluded.resets_in_row, updated_at = excluded.updated_at",
+        );
+        let upsert = upsert
+            .bind(tenant)
+            .bind(cursor.surface_id)
+            .bind(mailbox_key(&cursor.mailbox))
+            .bind(cursor.mailbox.as_str())
+            .bind(i64::from(cursor.uid_validity))
+            .bind(i64::from(cursor.last_uid))
+            .bind(i64::from(cursor.backfill_through_uid))
+            .bind(cursor.resets_in_row)
+            .bind(cursor.updated_at);
+        self.work.execute(upsert).await.map(drop)
     }
+}
+
+fn mailbox_key(mailbox: &str) -> KeyHash {
+    KeyHash::of(&[mailbox.as_bytes()])
+}
+
+fn read_mailbox(fields: &mut Fields<'_>) -> Result<MailboxSettings> {
+    Ok(MailboxSettings {
+        tenant_id: fields.id()?,
+        surface_id: fields.id()?,
+        settings: fields.json()?,
+        enabled: fields.flag()?,
+        revision: fields.int()?,
+        updated_at: fields.time()?,
+    })
 }

@@ -9,18 +9,30 @@
 //! - Who begins a [`Tx`] commits it, in the same function; a dropped one is rolled back.
 
 pub mod blobs;
+mod conversation_pages;
 pub mod conversations;
 pub mod deliveries;
+mod dialect;
 pub mod error;
 pub mod imap;
 pub mod ingest;
 pub mod keys;
+mod leases;
+mod merges;
 pub mod messages;
+mod migrate;
 pub mod outbox;
+mod pending;
 pub mod surfaces;
 pub mod tenants;
 
+use dialect::{Pools, Statement, Transacting};
+use pending::Pending;
+
 pub use error::StoreError;
+
+use crate::model::JsonMap;
+use jiff::Timestamp;
 
 /// What every method of the store gives.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -53,28 +65,25 @@ impl StoreOptions {
 
 /// The store. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Store {}
+pub struct Store {
+    pools: Pools,
+}
 
 /// A write transaction: `BEGIN IMMEDIATE` on SQLite's one writer connection, `READ COMMITTED` on
 /// PostgreSQL. Rolled back when dropped without [`Tx::commit`].
 #[derive(Debug)]
-pub struct Tx {}
+pub struct Tx {
+    work: Transacting,
+    pending: Pending,
+}
 
 impl Store {
     /// Opens the store; WAL and `synchronous=FULL` on SQLite, `synchronous_commit=on` on PostgreSQL.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] with a sentence that names the file or host.
-    pub async fn open(_options: &StoreOptions) -> Result<Self> {
-        todo!()
-    }
-
-    /// Brings the schema up to date, under a lock. Refuses a schema newer than this program.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] or [`StoreError::Schema`].
-    pub async fn migrate(&self) -> Result<()> {
-        todo!()
+    pub async fn open(options: &StoreOptions) -> Result<Self> {
+        Ok(Self { pools: Pools::open(options).await? })
     }
 
     /// One round trip, for readiness.
@@ -82,13 +91,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn ping(&self) -> Result<()> {
-        todo!()
+        self.pools.fetch(Statement::new("SELECT version FROM schema_migrations LIMIT 1")).await.map(drop)
     }
 
     /// `sqlite` or `postgres`.
     #[must_use]
     pub fn engine(&self) -> &'static str {
-        todo!()
+        self.pools.name()
     }
 
     /// Begins a write transaction.
@@ -96,12 +105,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Busy`] or [`StoreError::Unavailable`].
     pub async fn begin(&self) -> Result<Tx> {
-        todo!()
+        Ok(Tx { work: self.pools.begin().await?, pending: Pending::default() })
     }
 
     /// Closes every connection after its work is done.
     pub async fn close(&self) {
-        todo!()
+        self.pools.close().await;
     }
 }
 
@@ -110,7 +119,21 @@ impl Tx {
     ///
     /// # Errors
     /// Any [`StoreError`]; after one the outcome is unknown, and the caller's unit is idempotent.
-    pub async fn commit(self) -> Result<()> {
-        todo!()
+    pub async fn commit(mut self) -> Result<()> {
+        self.settle_pending().await?;
+        self.work.commit().await
     }
+}
+
+/// Stands for "no time" in columns that lists are sorted by: it comes before every time.
+const NEVER: i64 = i64::MIN;
+
+/// Microseconds since 1970, or [`NEVER`].
+fn sort_time(time: Option<Timestamp>) -> i64 {
+    time.map_or(NEVER, Timestamp::as_microsecond)
+}
+
+/// The text of a JSON object.
+fn write_json(map: &JsonMap) -> String {
+    serde_json::to_string(map).unwrap_or_else(|_| "{}".to_owned())
 }

@@ -1,6 +1,7 @@
 //! Events, written in the transaction of the change they tell of. They name what changed; what it
 //! looks like is read when they are sent.
 
+use super::dialect::Statement;
 use super::{Result, Store, Tx};
 use crate::ids::{ConversationId, EventId, MessageId, SurfaceId, TenantId};
 use crate::model::message::text_enum;
@@ -44,26 +45,61 @@ pub struct Event {
 }
 
 impl Store {
-    /// Events after `cursor`, in order, at most `limit`.
+    /// Events after `cursor`, in order, at most `limit`. An event that is seen is never preceded later
+    /// by one that was not, whoever writes. After an unknown cursor there is nothing.
     ///
     /// # Errors
     /// Any [`super::StoreError`].
     pub async fn list_events(
         &self,
-        _tenant: TenantId,
-        _cursor: Option<EventId>,
-        _limit: usize,
+        tenant: TenantId,
+        cursor: Option<EventId>,
+        limit: usize,
     ) -> Result<Vec<Event>> {
-        todo!()
+        let after = match cursor {
+            Some(_) => {
+                "AND e.position > (SELECT o.position FROM events o WHERE o.tenant_id = $1 AND o.id = $3)"
+            }
+            None => "",
+        };
+        let select = Statement::new(format!(
+            "SELECT e.id, e.kind, e.surface_id, e.conversation_id, e.message_id, e.merged_conversation_id,
+                e.backfill, e.created_at
+             FROM events e WHERE e.tenant_id = $1 {after} ORDER BY e.position LIMIT $2"
+        ));
+        let select = select.bind(tenant).bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let select = match cursor {
+            Some(id) => select.bind(id),
+            None => select,
+        };
+        let rows = self.pools.fetch(select).await?;
+        rows.iter()
+            .map(|row| {
+                let mut fields = row.fields();
+                Ok(Event {
+                    id: fields.id()?,
+                    kind: fields.word(EventKind::parse)?,
+                    surface_id: fields.id()?,
+                    conversation_id: fields.maybe_id()?,
+                    message_id: fields.maybe_id()?,
+                    merged_conversation_id: fields.maybe_id()?,
+                    backfill: fields.flag()?,
+                    created_at: fields.time()?,
+                })
+            })
+            .collect()
     }
 }
 
 impl Tx {
-    /// Keeps events.
+    /// Keeps events, in the order given; they get their place in the order of all when the transaction
+    /// commits.
     ///
     /// # Errors
     /// Any [`super::StoreError`].
-    pub async fn insert_events(&mut self, _tenant: TenantId, _events: &[Event]) -> Result<()> {
-        todo!()
+    #[expect(clippy::unused_async, reason = "the interface does not tell when something is written")]
+    pub async fn insert_events(&mut self, tenant: TenantId, events: &[Event]) -> Result<()> {
+        self.pending.tell(tenant, events);
+        Ok(())
     }
 }

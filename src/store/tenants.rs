@@ -1,7 +1,9 @@
 //! Tenants.
 
-use super::{Result, Store, Tx};
+use super::dialect::{Record, Statement};
+use super::{Result, Store, StoreError, Tx};
 use crate::ids::TenantId;
+use crate::model::key::KeyHash;
 use jiff::Timestamp;
 
 impl Store {
@@ -9,8 +11,8 @@ impl Store {
     ///
     /// # Errors
     /// Any [`super::StoreError`].
-    pub async fn find_tenant(&self, _name: &str) -> Result<Option<TenantId>> {
-        todo!()
+    pub async fn find_tenant(&self, name: &str) -> Result<Option<TenantId>> {
+        read_tenant(&self.pools.fetch(select_tenant(name)).await?)
     }
 }
 
@@ -19,12 +21,25 @@ impl Tx {
     ///
     /// # Errors
     /// Any [`super::StoreError`].
-    pub async fn ensure_tenant(
-        &mut self,
-        _name: &str,
-        _fresh: TenantId,
-        _now: Timestamp,
-    ) -> Result<TenantId> {
-        todo!()
+    pub async fn ensure_tenant(&mut self, name: &str, fresh: TenantId, now: Timestamp) -> Result<TenantId> {
+        let insert = Statement::new(
+            "INSERT INTO tenants (id, name_hash, name, created_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (name_hash) DO NOTHING",
+        );
+        let insert = insert.bind(fresh).bind(name_hash(name)).bind(name).bind(now);
+        self.work.execute(insert).await?;
+        read_tenant(&self.work.fetch(select_tenant(name)).await?)?.ok_or(StoreError::Stale)
     }
+}
+
+fn name_hash(name: &str) -> KeyHash {
+    KeyHash::of(&[name.as_bytes()])
+}
+
+fn select_tenant(name: &str) -> Statement<'static> {
+    Statement::new("SELECT id FROM tenants WHERE name_hash = $1").bind(name_hash(name))
+}
+
+fn read_tenant(rows: &[Record]) -> Result<Option<TenantId>> {
+    rows.first().map(|row| row.fields().id()).transpose()
 }

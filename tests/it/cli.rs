@@ -133,7 +133,8 @@ fn a_configured_key_works_and_none_is_made() {
 fn keys_are_made_listed_and_revoked_beside_a_running_daemon() {
     let installation = Installation::new();
     let daemon = installation.start(&[]);
-    let create = ["keys", "create", "--name", "site", "--tenant", "acme", "--scopes", "messaging:read", "--json"];
+    let create =
+        ["keys", "create", "--name", "site", "--tenant", "acme", "--scopes", "messaging:read", "--json"];
     let (made, other) = (installation.run_json(&create), installation.run_json(&create));
     assert_eq!(daemon.status_with(made["key"].as_str().unwrap()), 200);
     let revoked = installation.run(&["keys", "revoke", other["id"].as_str().unwrap()], &[]);
@@ -167,7 +168,10 @@ fn a_wrong_configuration_is_named_and_nothing_starts() {
     let output = installation.run(&["--config", "mine.toml"], &[]);
     assert_eq!(output.status.code(), Some(2));
     let words = stderr(&output);
-    assert!(words.starts_with("inlet: mine.toml: unknown key `listn` in [server]; allowed are listen,"), "{words}");
+    assert!(
+        words.starts_with("inlet: mine.toml: unknown key `listn` in [server]; allowed are listen,"),
+        "{words}"
+    );
     assert!(!installation.0.path().join("data").exists());
 
     for (name, value, words) in [
@@ -203,7 +207,8 @@ fn doctor_finds_a_sound_installation_sound_and_an_unsound_one_not() {
     let installation = Installation::new();
     let sound = installation.run_json(&["doctor", "--json"]);
     assert_eq!(sound["ok"], true, "{sound}");
-    let names: Vec<_> = sound["checks"].as_array().unwrap().iter().map(|check| check["check"].clone()).collect();
+    let names: Vec<_> =
+        sound["checks"].as_array().unwrap().iter().map(|check| check["check"].clone()).collect();
     assert_eq!(names, ["configuration", "store", "encryption key", "clock", "disk"]);
 
     std::fs::write(installation.0.path().join("data/encryption.key"), "damaged").unwrap();

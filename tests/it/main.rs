@@ -3,3 +3,5 @@
 mod architecture;
 mod mailbox;
 mod servers;
+mod store;
+mod threads;

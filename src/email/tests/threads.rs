@@ -127,10 +127,10 @@ fn where_dovecot_cyrus_and_the_plain_union_agree_on_a_pair_we_do_too() {
             missed.len(),
             invented.len()
         );
-        println!(
-            "      {:?} {:?}",
-            missed.iter().take(5).collect::<Vec<_>>(),
-            invented.iter().take(5).collect::<Vec<_>>()
-        );
+        assert!(invented.is_empty(), "{name}: {invented:?}");
+        // Two threads of one list that nothing joins but a mail address in the free text of In-Reply-To, which the
+        // others take for an id.
+        let joined_by_an_address = if name == "spamassassin-easyham" { 39 } else { 0 };
+        assert_eq!(missed.len(), joined_by_an_address, "{name}: {missed:?}");
     }
 }
