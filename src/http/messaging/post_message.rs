@@ -154,6 +154,7 @@ async fn find_or_store(
     tx.update_conversation(tenant, &conversation).await?;
     tx.insert_events(tenant, &events).await?;
     tx.commit().await?;
+    state.services.wake.ring();
     Ok((StatusCode::CREATED, message))
 }
 
@@ -168,7 +169,9 @@ async fn keep_identity(
     let identity = Identity {
         surface_id: surface.id,
         key,
-        fingerprint: POSTED,
+        // It has no headers to take one from, and the copy that a mailbox shows later is the same
+        // message whatever its headers say.
+        fingerprint: keys::any_fingerprint(),
         message_id: Some(message.id),
         conversation_id: Some(message.conversation_id),
     };
@@ -180,10 +183,6 @@ async fn keep_identity(
     }
     Ok(())
 }
-
-/// The fingerprint of a message that a client posted: it has no headers to take one from, and the
-/// copy that a mailbox shows later is the same message whatever its headers say.
-pub const POSTED: KeyHash = KeyHash([0; 16]);
 
 /// The conversation with one message more, and what is to be told.
 fn grown(state: &AppState, mut conversation: Conversation, message: &Message) -> (Conversation, Vec<Event>) {
