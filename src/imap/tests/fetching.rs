@@ -8,7 +8,8 @@ async fn mails_come_with_size_and_date() {
     let (session, mut server) = session().await;
     let answer = "* 1 FETCH (UID 7 RFC822.SIZE 3 INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" BODY[] {3}\r\nabc)\r\n\
                   * 2 FETCH (BODY[] \"de\" UID 8)\r\n$ OK done\r\n";
-    let (result, mails) = exchange(fetch(session, &[8, 7]), &mut server, &format!("UID FETCH 7:8 {FETCH}"), answer).await;
+    let (result, mails) =
+        exchange(fetch(session, &[8, 7]), &mut server, &format!("UID FETCH 7:8 {FETCH}"), answer).await;
     result.unwrap();
     assert_eq!(brief(&mails), [(7, b"abc".as_slice()), (8, b"de")]);
     assert_eq!(mails[0].size, Some(3));
@@ -25,7 +26,8 @@ async fn a_refused_fetch_is_an_error_and_keeps_the_rows_before_it() {
     ] {
         let (session, mut server) = session().await;
         let answer = format!("* 1 FETCH (UID 7 BODY[] {{3}}\r\nabc)\r\n{answer}");
-        let (result, mails) = exchange(fetch(session, &[7, 8]), &mut server, &format!("UID FETCH 7:8 {FETCH}"), &answer).await;
+        let (result, mails) =
+            exchange(fetch(session, &[7, 8]), &mut server, &format!("UID FETCH 7:8 {FETCH}"), &answer).await;
         assert_eq!(result.unwrap_err().class(), class);
         assert_eq!(brief(&mails), [(7, b"abc".as_slice())]);
     }
@@ -41,7 +43,8 @@ async fn a_connection_that_ends_behind_complete_rows_is_an_error() {
     ] {
         let (session, server) = session().await;
         let answer = format!("* 1 FETCH (UID 7 BODY[] {{3}}\r\nabc)\r\n{end}");
-        let (result, mails) = last_exchange(fetch(session, &[7]), server, &format!("UID FETCH 7 {FETCH}"), &answer).await;
+        let (result, mails) =
+            last_exchange(fetch(session, &[7]), server, &format!("UID FETCH 7 {FETCH}"), &answer).await;
         assert_eq!(result.unwrap_err().class(), class, "{end}");
         assert_eq!(brief(&mails), [(7, b"abc".as_slice())]);
     }
@@ -60,7 +63,8 @@ async fn a_connection_cut_at_any_byte_gives_whole_mails_and_an_error() {
     for cut in 0..answer.len() {
         let (session, server) = session().await;
         let (result, mails) =
-            last_exchange(fetch(session, &[7, 8]), server, &format!("UID FETCH 7:8 {FETCH}"), &answer[..cut]).await;
+            last_exchange(fetch(session, &[7, 8]), server, &format!("UID FETCH 7:8 {FETCH}"), &answer[..cut])
+                .await;
         assert_eq!(result.unwrap_err().class(), ErrorClass::Transient, "cut at {cut}");
         let whole = usize::from(cut >= first_end) + usize::from(cut >= second_end);
         assert_eq!(mails.len(), whole, "cut at {cut}");
@@ -75,7 +79,8 @@ async fn rows_that_were_not_asked_for_are_dropped() {
     let answer = "* 4 EXISTS\r\n* 9 FETCH (FLAGS (\\Seen) UID 7)\r\n* 9 FETCH (FLAGS ())\r\n* 2 EXPUNGE\r\n\
                   * 3 FETCH (UID 99 BODY[] {1}\r\nx)\r\n* 2 FETCH (UID 9 BODY[] {1}\r\nc)\r\n\
                   * OK still here\r\n* 1 FETCH (UID 7 BODY[] {1}\r\na)\r\nold9 NO late\r\n$ OK done\r\n";
-    let (result, mails) = exchange(fetch(session, &[7, 9]), &mut server, &format!("UID FETCH 7,9 {FETCH}"), answer).await;
+    let (result, mails) =
+        exchange(fetch(session, &[7, 9]), &mut server, &format!("UID FETCH 7,9 {FETCH}"), answer).await;
     assert!(result.unwrap().is_announced());
     assert_eq!(brief(&mails), [(9, b"c".as_slice()), (7, b"a")]);
 }
@@ -86,7 +91,8 @@ async fn nil_and_empty_bodies_and_rows_without_date_are_mails() {
     let (session, mut server) = session().await;
     let answer = "* 1 FETCH (UID 7 BODY[] NIL)\r\n* 2 FETCH (UID 8 BODY[] {0}\r\n)\r\n\
                   * 3 FETCH (UID 9 BODY[] \"\" INTERNALDATE \"99-Foo-2026 00:00:00 +0000\")\r\n$ OK done\r\n";
-    let (result, mails) = exchange(fetch(session, &[7, 8, 9]), &mut server, &format!("UID FETCH 7:9 {FETCH}"), answer).await;
+    let (result, mails) =
+        exchange(fetch(session, &[7, 8, 9]), &mut server, &format!("UID FETCH 7:9 {FETCH}"), answer).await;
     result.unwrap();
     assert_eq!(brief(&mails), [(7, b"".as_slice()), (8, b""), (9, b"")]);
     assert!(mails.iter().all(|mail| mail.internal_date.is_none() && mail.size.is_none()));
@@ -100,7 +106,8 @@ async fn two_mails_under_one_uid_and_numbers_that_are_no_uids_are_errors_or_noth
         "* 1 FETCH (UID 4294967296 BODY[] {1}\r\na)\r\n$ OK\r\n",
     ] {
         let (session, mut server) = session().await;
-        let (result, _) = exchange(fetch(session, &[7]), &mut server, &format!("UID FETCH 7 {FETCH}"), answer).await;
+        let (result, _) =
+            exchange(fetch(session, &[7]), &mut server, &format!("UID FETCH 7 {FETCH}"), answer).await;
         // A UID that is none is read as an unknown attribute: the row belongs to nobody.
         if let Err(error) = result {
             assert_eq!(error.class(), ErrorClass::Protocol, "{answer}");
@@ -110,7 +117,8 @@ async fn two_mails_under_one_uid_and_numbers_that_are_no_uids_are_errors_or_noth
     }
     let (session, mut server) = session().await;
     let answer = "* 1 FETCH (UID 0 BODY[] {1}\r\na)\r\n$ OK\r\n";
-    let (result, mails) = exchange(fetch(session, &[0, 7]), &mut server, &format!("UID FETCH 7 {FETCH}"), answer).await;
+    let (result, mails) =
+        exchange(fetch(session, &[0, 7]), &mut server, &format!("UID FETCH 7 {FETCH}"), answer).await;
     assert!(result.is_ok() && mails.is_empty());
 }
 
@@ -183,7 +191,8 @@ async fn sizes_survive_flags_pushed_in_between() {
 async fn searches_are_sorted_and_kept_to_their_range() {
     let (session, mut server) = session().await;
     let answer = "* SEARCH 30 12 0 12\r\n* SEARCH 11 9 21 20 \r\n$ OK\r\n";
-    let (_, uids) = exchange(session.search_uids(10, 20), &mut server, "UID SEARCH UID 10:20", answer).await.unwrap();
+    let (_, uids) =
+        exchange(session.search_uids(10, 20), &mut server, "UID SEARCH UID 10:20", answer).await.unwrap();
     assert_eq!(uids, [11, 12, 20]);
 }
 
@@ -192,7 +201,10 @@ async fn a_day_narrows_the_search() {
     let (session, mut server) = session().await;
     let day = jiff::civil::date(2026, 2, 7);
     let client = session.search_since(1, 500, day);
-    let (_, uids) = exchange(client, &mut server, "UID SEARCH UID 1:500 SINCE 7-Feb-2026", "* SEARCH\r\n$ OK\r\n").await.unwrap();
+    let (_, uids) =
+        exchange(client, &mut server, "UID SEARCH UID 1:500 SINCE 7-Feb-2026", "* SEARCH\r\n$ OK\r\n")
+            .await
+            .unwrap();
     assert!(uids.is_empty());
 }
 

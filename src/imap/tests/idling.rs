@@ -50,7 +50,9 @@ async fn the_callers_future_ends_idle() {
 /// B01: five silent minutes, then DONE shows whether the link lives. B02: the caller's limit is kept.
 #[tokio::test(start_paused = true)]
 async fn silence_and_the_limit_end_idle() {
-    for (limit, keepalive, expected) in [(NINE_MINUTES, false, 300), (NINE_MINUTES, true, 540), (Duration::from_secs(55), false, 55)] {
+    for (limit, keepalive, expected) in
+        [(NINE_MINUTES, false, 300), (NINE_MINUTES, true, 540), (Duration::from_secs(55), false, 55)]
+    {
         let (session, mut server) = session().await;
         let script = async {
             server.serve("IDLE", "+ idling\r\n").await;
@@ -97,7 +99,9 @@ async fn mail_announced_too_early_is_not_missed() {
 /// T4, T5, T5d, B04, B05.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_want_idle_is_polled_on_the_same_session() {
-    for answer in ["$ NO not now\r\n", "$ BAD\r\n", "$ BAD \r\n", "$ OK idle is over\r\n", "+ idling\r\n$ OK over\r\n"] {
+    for answer in
+        ["$ NO not now\r\n", "$ BAD\r\n", "$ BAD \r\n", "$ OK idle is over\r\n", "+ idling\r\n$ OK over\r\n"]
+    {
         let (session, mut server) = session().await;
         let client = session.idle(NINE_MINUTES, pending());
         let (session, end) = exchange(client, &mut server, "IDLE", answer).await.unwrap();

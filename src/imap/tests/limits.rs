@@ -13,7 +13,8 @@ fn resident_kib() -> usize {
 }
 
 async fn fetch_seven(session: Session, server: &mut Server, answer: &str) -> Error {
-    let (result, mails) = exchange(fetch(session, &[7]), server, &format!("UID FETCH 7 {FETCH}"), answer).await;
+    let (result, mails) =
+        exchange(fetch(session, &[7]), server, &format!("UID FETCH 7 {FETCH}"), answer).await;
     assert!(mails.is_empty());
     result.unwrap_err()
 }
@@ -85,8 +86,10 @@ async fn a_flood_of_announcements_costs_no_memory() {
 async fn what_stands_in_a_body_is_not_read() {
     let body = "x {999999999}\r\n* BYE\r\ni1 OK done\r\n((((((((\"\0\u{fffd}";
     let (session, mut server) = session().await;
-    let answer = format!("* 1 FETCH (UID 7 RFC822.SIZE 4294967295 BODY[] {{{}}}\r\n{body})\r\n$ OK\r\n", body.len());
-    let (result, mails) = exchange(fetch(session, &[7]), &mut server, &format!("UID FETCH 7 {FETCH}"), &answer).await;
+    let answer =
+        format!("* 1 FETCH (UID 7 RFC822.SIZE 4294967295 BODY[] {{{}}}\r\n{body})\r\n$ OK\r\n", body.len());
+    let (result, mails) =
+        exchange(fetch(session, &[7]), &mut server, &format!("UID FETCH 7 {FETCH}"), &answer).await;
     result.unwrap();
     assert_eq!(mails[0].body, body);
 }

@@ -58,8 +58,12 @@ async fn odd_greetings_are_errors_with_words() {
 #[tokio::test]
 async fn a_late_no_before_our_answer_is_not_a_wrong_password() {
     let session = log_in(target(), async |mut server| {
-        server.say(format!("* OK [CAPABILITY {CAPABILITIES}] x\r\nA001 NO [AUTHENTICATIONFAILED] stale\r\n")).await;
-        server.serve(r#"LOGIN "ann" "s3cret word""#, "p9 BAD stale\r\n$ OK [CAPABILITY IMAP4rev1] in\r\n").await;
+        server
+            .say(format!("* OK [CAPABILITY {CAPABILITIES}] x\r\nA001 NO [AUTHENTICATIONFAILED] stale\r\n"))
+            .await;
+        server
+            .serve(r#"LOGIN "ann" "s3cret word""#, "p9 BAD stale\r\n$ OK [CAPABILITY IMAP4rev1] in\r\n")
+            .await;
     });
     session.await.unwrap();
 }
@@ -118,7 +122,8 @@ async fn names_and_passwords_that_could_inject_a_command_are_refused() {
 
 #[tokio::test]
 async fn quotes_and_backslashes_are_part_of_the_password() {
-    let target = Target { username: r"dom\ann".to_owned(), auth: Auth::Password(r#"a"b\c"#.into()), ..target() };
+    let target =
+        Target { username: r"dom\ann".to_owned(), auth: Auth::Password(r#"a"b\c"#.into()), ..target() };
     log_in(target, async |mut server| {
         server.say("* OK [CAPABILITY IMAP4rev1] x\r\n").await;
         server.serve(r#"LOGIN "dom\\ann" "a\"b\\c""#, "$ OK [CAPABILITY IMAP4rev1]\r\n").await;
@@ -129,7 +134,8 @@ async fn quotes_and_backslashes_are_part_of_the_password() {
 
 #[tokio::test]
 async fn plain_is_used_where_login_is_off_or_the_password_is_not_ascii() {
-    for (capabilities, password) in [("LOGINDISABLED AUTH=PLAIN", "pw"), ("AUTH=PLAIN SASL-IR", "pässword")] {
+    for (capabilities, password) in [("LOGINDISABLED AUTH=PLAIN", "pw"), ("AUTH=PLAIN SASL-IR", "pässword")]
+    {
         let target = Target { auth: Auth::Password(password.into()), ..target() };
         let initial = BASE64.encode(format!("\0ann\0{password}"));
         log_in(target, async |mut server| {
@@ -197,7 +203,12 @@ async fn a_token_goes_with_the_command_where_the_server_takes_it() {
 /// C10: the answer to ID may be anything, as long as it ends.
 #[tokio::test]
 async fn id_is_sent_where_it_is_offered_and_may_be_refused() {
-    for answer in ["$ NO\r\n", "$ BAD no\r\n", "* ID NIL\r\n$ OK\r\n", "* ID (\"a\" {3}\r\nb\"c \"d\" \"\")\r\n$ OK\r\n"] {
+    for answer in [
+        "$ NO\r\n",
+        "$ BAD no\r\n",
+        "* ID NIL\r\n$ OK\r\n",
+        "* ID (\"a\" {3}\r\nb\"c \"d\" \"\")\r\n$ OK\r\n",
+    ] {
         log_in(target(), async |mut server| {
             server.say("* OK [CAPABILITY IMAP4rev1 ID] x\r\n").await;
             server.serve(r#"LOGIN "ann" "s3cret word""#, "$ OK [CAPABILITY IMAP4rev1 ID]\r\n").await;

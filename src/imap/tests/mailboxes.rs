@@ -19,7 +19,10 @@ async fn a_mailbox_is_opened_read_only() {
 async fn modification_sequences_are_asked_for_where_they_are_kept() {
     let (session, mut server) = session_with("IMAP4rev1 CONDSTORE").await;
     let answer = "* 3 EXISTS\r\n* OK [UIDVALIDITY 42]\r\n* OK [HIGHESTMODSEQ 17 ]\r\n* OK [HIGHESTMODSEQ 18] x\r\n$ OK\r\n";
-    let (_, selected) = exchange(session.examine("INBOX"), &mut server, r#"EXAMINE "INBOX" (CONDSTORE)"#, answer).await.unwrap();
+    let (_, selected) =
+        exchange(session.examine("INBOX"), &mut server, r#"EXAMINE "INBOX" (CONDSTORE)"#, answer)
+            .await
+            .unwrap();
     assert_eq!(selected.highest_modseq, Some(18));
     assert_eq!(selected.uid_next, None);
 }
@@ -27,15 +30,23 @@ async fn modification_sequences_are_asked_for_where_they_are_kept() {
 /// T3, B15, A06, T7b, T18.
 #[tokio::test]
 async fn a_mailbox_without_a_valid_uidvalidity_is_not_opened() {
-    for code in ["", "* OK [UIDVALIDITY 0] x\r\n", "* OK [UIDVALIDITY 4294967296] x\r\n", "* OK [UIDVALIDITY -1] x\r\n"] {
+    for code in [
+        "",
+        "* OK [UIDVALIDITY 0] x\r\n",
+        "* OK [UIDVALIDITY 4294967296] x\r\n",
+        "* OK [UIDVALIDITY -1] x\r\n",
+    ] {
         let (session, mut server) = session().await;
         let answer = format!("* 3 EXISTS\r\n{code}$ OK\r\n");
-        let error = exchange(session.examine("INBOX"), &mut server, r#"EXAMINE "INBOX""#, &answer).await.unwrap_err();
+        let error =
+            exchange(session.examine("INBOX"), &mut server, r#"EXAMINE "INBOX""#, &answer).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Protocol, "{code}");
     }
     for cut in [0, 20, 60, OPENED.len() - 3] {
         let (session, server) = session().await;
-        let error = last_exchange(session.examine("INBOX"), server, r#"EXAMINE "INBOX""#, &OPENED[..cut]).await.unwrap_err();
+        let error = last_exchange(session.examine("INBOX"), server, r#"EXAMINE "INBOX""#, &OPENED[..cut])
+            .await
+            .unwrap_err();
         assert_eq!(error.class(), ErrorClass::Transient, "cut at {cut}");
     }
 }
@@ -46,7 +57,8 @@ async fn a_uidnext_that_is_none_is_treated_as_missing() {
     for next in ["0", "4294967296"] {
         let (session, mut server) = session().await;
         let answer = format!("* 3 EXISTS\r\n* OK [UIDVALIDITY 1]\r\n* OK [UIDNEXT {next}]\r\n$ OK\r\n");
-        let (_, selected) = exchange(session.examine("INBOX"), &mut server, r#"EXAMINE "INBOX""#, &answer).await.unwrap();
+        let (_, selected) =
+            exchange(session.examine("INBOX"), &mut server, r#"EXAMINE "INBOX""#, &answer).await.unwrap();
         assert_eq!(selected.uid_next, None);
     }
 }
@@ -64,14 +76,19 @@ async fn a_warning_while_opening_does_no_harm() {
 /// A23, fault 23: the mailbox is at fault, not the account.
 #[tokio::test]
 async fn a_missing_mailbox_is_named() {
-    for words in ["[NONEXISTENT] gone", "[TRYCREATE] no", "Mailbox doesn't exist: Old", "Unknown Mailbox: Old"] {
+    for words in
+        ["[NONEXISTENT] gone", "[TRYCREATE] no", "Mailbox doesn't exist: Old", "Unknown Mailbox: Old"]
+    {
         let (session, mut server) = session().await;
         let answer = format!("$ NO {words}\r\n");
-        let error = exchange(session.examine("Old"), &mut server, r#"EXAMINE "Old""#, &answer).await.unwrap_err();
+        let error =
+            exchange(session.examine("Old"), &mut server, r#"EXAMINE "Old""#, &answer).await.unwrap_err();
         assert_eq!((error.class(), error.mailbox()), (ErrorClass::Config, Some("Old")), "{words}");
     }
     let (session, mut server) = session().await;
-    let error = exchange(session.examine("Old"), &mut server, r#"EXAMINE "Old""#, "$ NO [UNAVAILABLE] x\r\n").await.unwrap_err();
+    let error = exchange(session.examine("Old"), &mut server, r#"EXAMINE "Old""#, "$ NO [UNAVAILABLE] x\r\n")
+        .await
+        .unwrap_err();
     assert_eq!((error.class(), error.mailbox()), (ErrorClass::Transient, None));
 }
 
@@ -158,7 +175,8 @@ async fn a_burst_of_announcements_is_one_reason_to_look() {
     let answer = format!("{}$ OK\r\n", (1..300).map(|n| format!("* {n} EXISTS\r\n")).collect::<String>());
     let session = exchange(session.noop(), &mut server, "NOOP", &answer).await.unwrap();
     assert!(session.is_announced());
-    let (session, _) = exchange(session.examine("INBOX"), &mut server, r#"EXAMINE "INBOX""#, OPENED).await.unwrap();
+    let (session, _) =
+        exchange(session.examine("INBOX"), &mut server, r#"EXAMINE "INBOX""#, OPENED).await.unwrap();
     assert!(!session.is_announced());
 }
 

@@ -7,6 +7,7 @@ mod limits;
 mod login;
 mod mailboxes;
 mod network;
+mod pace;
 mod server;
 mod timing;
 mod words;

@@ -26,7 +26,8 @@ async fn a_server_that_goes_silent_is_an_error_within_75_seconds() {
     for answer in ["", "* 1 FETCH (UID 7 BODY[] {10000}\r\nabc", "* 1 FETCH (UID 7 BODY[] {3}\r\nabc)\r\n"] {
         let (session, mut server) = session().await;
         let start = Instant::now();
-        let (result, _) = exchange(fetch(session, &[7]), &mut server, &format!("UID FETCH 7 {FETCH}"), answer).await;
+        let (result, _) =
+            exchange(fetch(session, &[7]), &mut server, &format!("UID FETCH 7 {FETCH}"), answer).await;
         assert!(matches!(result.unwrap_err(), Error::TimedOut { .. }));
         assert!(start.elapsed() <= Duration::from_secs(75));
     }
@@ -42,7 +43,12 @@ async fn a_slow_line_that_moves_is_no_error() {
     let (session, mut server) = session().await;
     let body = "x".repeat(90_000);
     let script = async {
-        server.serve(&format!("UID FETCH 7 {FETCH}"), &format!("* 1 FETCH (UID 7 BODY[] {{{}}}\r\n", body.len())).await;
+        server
+            .serve(
+                &format!("UID FETCH 7 {FETCH}"),
+                &format!("* 1 FETCH (UID 7 BODY[] {{{}}}\r\n", body.len()),
+            )
+            .await;
         for piece in body.as_bytes().chunks(1_000) {
             sleep(Duration::from_millis(620)).await;
             server.say(piece).await;

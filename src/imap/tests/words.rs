@@ -29,11 +29,23 @@ fn a_suggested_backoff_is_taken_from_the_words() {
 fn providers_words_have_classes() {
     for (phase, text, expected) in [
         (Phase::Fetch, "Session invalidated - AccessTokenExpired", ErrorClass::Token),
-        (Phase::Fetch, "[UNAVAILABLE] UID FETCH Server error - Please try again later", ErrorClass::Transient),
+        (
+            Phase::Fetch,
+            "[UNAVAILABLE] UID FETCH Server error - Please try again later",
+            ErrorClass::Transient,
+        ),
         (Phase::Examine, "EXAMINE Unsafe Login. Please contact kefu@188.com for help", ErrorClass::Config),
-        (Phase::Examine, "[OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)", ErrorClass::Throttle),
+        (
+            Phase::Examine,
+            "[OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)",
+            ErrorClass::Throttle,
+        ),
         (Phase::Search, "[LIMIT] slow down", ErrorClass::Throttle),
-        (Phase::Login, "[UNAVAILABLE] Maximum number of connections from user+IP exceeded", ErrorClass::Throttle),
+        (
+            Phase::Login,
+            "[UNAVAILABLE] Maximum number of connections from user+IP exceeded",
+            ErrorClass::Throttle,
+        ),
         (Phase::Login, "[ALERT] Application-specific password required", ErrorClass::Auth),
         (Phase::Login, "[AUTHENTICATIONFAILED] Authentication failed, please try again.", ErrorClass::Auth),
         (Phase::Examine, "", ErrorClass::Transient),
@@ -45,7 +57,10 @@ fn providers_words_have_classes() {
 
 #[test]
 fn words_are_one_short_clean_line() {
-    let verdict = judge(Context { phase: Phase::Fetch, bearer: false, bad: false }, &format!("a\u{1b}[31m\tb{}", "x".repeat(500)));
+    let verdict = judge(
+        Context { phase: Phase::Fetch, bearer: false, bad: false },
+        &format!("a\u{1b}[31m\tb{}", "x".repeat(500)),
+    );
     assert!(verdict.words.starts_with("a [31m b") && verdict.words.chars().count() <= 201);
 }
 
