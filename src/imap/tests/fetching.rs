@@ -62,9 +62,13 @@ async fn a_connection_cut_at_any_byte_gives_whole_mails_and_an_error() {
     let second_end = answer.find("$ OK").unwrap();
     for cut in 0..answer.len() {
         let (session, server) = session().await;
-        let (result, mails) =
-            last_exchange(fetch(session, &[7, 8]), server, &format!("UID FETCH 7:8 {FETCH}"), &answer[..cut])
-                .await;
+        let (result, mails) = last_exchange(
+            fetch(session, &[7, 8]),
+            server,
+            &format!("UID FETCH 7:8 {FETCH}"),
+            answer.get(..cut).unwrap(),
+        )
+        .await;
         assert_eq!(result.unwrap_err().class(), ErrorClass::Transient, "cut at {cut}");
         let whole = usize::from(cut >= first_end) + usize::from(cut >= second_end);
         assert_eq!(mails.len(), whole, "cut at {cut}");

@@ -44,9 +44,10 @@ async fn a_mailbox_without_a_valid_uidvalidity_is_not_opened() {
     }
     for cut in [0, 20, 60, OPENED.len() - 3] {
         let (session, server) = session().await;
-        let error = last_exchange(session.examine("INBOX"), server, r#"EXAMINE "INBOX""#, &OPENED[..cut])
-            .await
-            .unwrap_err();
+        let error =
+            last_exchange(session.examine("INBOX"), server, r#"EXAMINE "INBOX""#, OPENED.get(..cut).unwrap())
+                .await
+                .unwrap_err();
         assert_eq!(error.class(), ErrorClass::Transient, "cut at {cut}");
     }
 }
