@@ -193,13 +193,15 @@ impl Item {
             return None;
         }
         if self.has_unquoted_at || text.starts_with('"') && text.contains("\"@") {
-            let words: Vec<&str> = if text.starts_with('"') { vec![&text] } else { text.split(' ').collect() };
+            let words: Vec<&str> =
+                if text.starts_with('"') { vec![&text] } else { text.split(' ').collect() };
             let mailboxes = words.iter().filter(|w| w.contains('@')).count();
             list.ambiguous |= mailboxes > 1;
             // `joe @ example.org`: blanks around the sign are an old spelling of one address.
             let spaced = words.iter().any(|w| w.starts_with(['@', '.']) || w.ends_with('@'));
             let chosen = if spaced { &text } else { *words.iter().find(|w| w.contains('@'))? };
-            let rest = words.iter().filter(|w| !spaced && !w.contains('@')).copied().collect::<Vec<_>>().join(" ");
+            let rest =
+                words.iter().filter(|w| !spaced && !w.contains('@')).copied().collect::<Vec<_>>().join(" ");
             let name = Some(unquote(&rest)).filter(|r| !r.is_empty()).or_else(comment);
             return email(chosen.as_bytes()).map(|email| Address { name, email });
         }
@@ -213,7 +215,11 @@ impl Item {
             return email(inner.as_bytes()).map(|email| Address { name, email });
         }
         let is_local_user = !text.contains(' ') && !text.contains('"');
-        if is_local_user { email(text.as_bytes()).map(|email| Address { name: comment(), email }) } else { None }
+        if is_local_user {
+            email(text.as_bytes()).map(|email| Address { name: comment(), email })
+        } else {
+            None
+        }
     }
 }
 
@@ -230,7 +236,8 @@ fn email(bytes: &[u8]) -> Option<String> {
         _ => text,
     };
     // RFC 5322 section 4.4: `@relay,@relay:joe@example.org`.
-    let text = if text.starts_with('@') { text.rsplit_once(':').map_or(text, |(_, after)| after) } else { text };
+    let text =
+        if text.starts_with('@') { text.rsplit_once(':').map_or(text, |(_, after)| after) } else { text };
     let mut out = String::with_capacity(text.len());
     let (mut in_quotes, mut depth) = (false, 0_u32);
     for c in text.chars() {

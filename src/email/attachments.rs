@@ -39,7 +39,10 @@ fn typed_by_content(mut file: MailPart) -> MailPart {
     ];
     let is_generic = matches!(
         file.content_type.as_str(),
-        "application/octet-stream" | "application/binary" | "application/unknown" | "application/x-download"
+        "application/octet-stream"
+            | "application/binary"
+            | "application/unknown"
+            | "application/x-download"
             | "application/force-download"
     );
     if let Some((_, kind)) = KINDS.iter().find(|(start, _)| is_generic && file.data.starts_with(start)) {

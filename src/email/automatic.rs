@@ -10,8 +10,15 @@ use super::words;
 /// Whether a list or a mass mailer sent it (RFC 2369, RFC 2919, and what lists wrote before).
 pub(super) fn is_list(headers: &Headers<'_>) -> bool {
     const NAMES: [&str; 9] = [
-        "list-id", "list-post", "list-unsubscribe", "list-help", "list-subscribe", "mailing-list", "x-mailing-list",
-        "x-beenthere", "x-mailman-version",
+        "list-id",
+        "list-post",
+        "list-unsubscribe",
+        "list-help",
+        "list-subscribe",
+        "mailing-list",
+        "x-mailing-list",
+        "x-beenthere",
+        "x-mailman-version",
     ];
     NAMES.iter().any(|name| headers.has(name)) || precedence(headers) == "list"
 }
@@ -26,8 +33,15 @@ pub(super) fn list_id(headers: &Headers<'_>) -> Option<String> {
 /// Whether a program wrote it, as an answer or on its own (RFC 3834 and older customs).
 pub(super) fn is_auto_reply(headers: &Headers<'_>, subject: Option<&str>) -> bool {
     const MARKS: [&str; 9] = [
-        "x-autoreply", "x-autoreply-from", "x-autorespond", "x-autoresponder", "x-auto-reply", "x-vacation",
-        "x-away-reply", "x-mail-autoreply", "auto-submitted-by",
+        "x-autoreply",
+        "x-autoreply-from",
+        "x-autorespond",
+        "x-autoresponder",
+        "x-auto-reply",
+        "x-vacation",
+        "x-away-reply",
+        "x-mail-autoreply",
+        "auto-submitted-by",
     ];
     let submitted = first_word(headers, "auto-submitted");
     if !submitted.is_empty() && submitted != "no" {
@@ -48,9 +62,9 @@ pub(super) fn is_auto_reply(headers: &Headers<'_>, subject: Option<&str>) -> boo
 
 /// A null reverse path: the sender of reports and of careful automatic answers (RFC 5321 section 4.5.5).
 pub(super) fn has_empty_return_path(headers: &Headers<'_>) -> bool {
-    headers.first("return-path").is_some_and(|value| {
-        value.iter().filter(|b| !b.is_ascii_whitespace()).eq(b"<>".iter())
-    })
+    headers
+        .first("return-path")
+        .is_some_and(|value| value.iter().filter(|b| !b.is_ascii_whitespace()).eq(b"<>".iter()))
 }
 
 /// Whether a filter on the way called it spam.
@@ -65,25 +79,51 @@ fn precedence(headers: &Headers<'_>) -> String {
 
 fn first_word(headers: &Headers<'_>, name: &'static str) -> String {
     let value = headers.first(name).unwrap_or_default();
-    let text = String::from_utf8_lossy(value.get(..value.len().min(80)).unwrap_or_default()).to_ascii_lowercase();
-    text.split(|c: char| c.is_whitespace() || matches!(c, ';' | ',' | '(')).find(|w| !w.is_empty()).unwrap_or_default().to_owned()
+    let text =
+        String::from_utf8_lossy(value.get(..value.len().min(80)).unwrap_or_default()).to_ascii_lowercase();
+    text.split(|c: char| c.is_whitespace() || matches!(c, ';' | ',' | '('))
+        .find(|w| !w.is_empty())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn is_autoresponder(headers: &Headers<'_>) -> bool {
     ["x-mailer", "user-agent", "x-loop", "delivered-to"].iter().any(|name| {
         let word = first_word(headers, name);
-        ["vacation", "autorespon", "auto-respon", "autoreply", "auto-reply"].iter().any(|w| word.starts_with(w))
+        ["vacation", "autorespon", "auto-respon", "autoreply", "auto-reply"]
+            .iter()
+            .any(|w| word.starts_with(w))
     })
 }
 
 /// What mailers put before the subject of the mail that they answer; always with a colon.
 fn says_automatic(subject: &str) -> bool {
     const STARTS: [&str; 22] = [
-        "automatic reply:", "auto reply:", "auto-reply:", "autoreply:", "auto:", "out of office:", "out of the office:",
-        "out of office autoreply:", "vacation reply:", "abwesenheitsnotiz:", "automatische antwort:",
-        "réponse automatique:", "réponse automatique :", "risposta automatica:", "respuesta automática:",
-        "resposta automática:", "automatisch antwoord:", "autosvar:", "automatisk svar:", "автоответ:", "自动回复:", "自動返信:",
+        "automatic reply:",
+        "auto reply:",
+        "auto-reply:",
+        "autoreply:",
+        "auto:",
+        "out of office:",
+        "out of the office:",
+        "out of office autoreply:",
+        "vacation reply:",
+        "abwesenheitsnotiz:",
+        "automatische antwort:",
+        "réponse automatique:",
+        "réponse automatique :",
+        "risposta automatica:",
+        "respuesta automática:",
+        "resposta automática:",
+        "automatisch antwoord:",
+        "autosvar:",
+        "automatisk svar:",
+        "автоответ:",
+        "自动回复:",
+        "自動返信:",
     ];
     let subject = subject.to_lowercase();
-    STARTS.iter().any(|start| subject.starts_with(start)) || subject.starts_with("自动回复") || subject.starts_with("自動返信")
+    STARTS.iter().any(|start| subject.starts_with(start))
+        || subject.starts_with("自动回复")
+        || subject.starts_with("自動返信")
 }

@@ -10,6 +10,12 @@ use super::{charset, clean, html};
 /// Encoded bytes of one text part that are decoded: the longest kept text in any encoding.
 const PART_LIMIT_BYTES: usize = 4 * clean::TEXT_LIMIT_BYTES;
 
+/// Text parts that are put together; further ones are files.
+const SHOWN_LIMIT: usize = 200;
+
+/// Text parts up to which plain and HTML versions are compared with each other.
+const COMPARED_LIMIT: usize = 16;
+
 /// The text of a mail.
 #[derive(Debug, Default)]
 pub(super) struct Body {
@@ -77,14 +83,16 @@ fn shown_indices(parts: &[Part<'_>]) -> Vec<usize> {
     let indices = |wanted: &dyn Fn(&Part<'_>) -> bool| -> Vec<usize> {
         parts.iter().enumerate().filter(|(_, p)| wanted(p)).map(|(index, _)| index).collect()
     };
-    let shown = indices(&is_shown);
+    let mut shown = indices(&is_shown);
+    shown.truncate(SHOWN_LIMIT);
     if !shown.is_empty() {
         return shown;
     }
     // No unnamed text: a named inline one, any other text, or a multipart whose delimiter never came.
     let mut fallback = indices(&|p: &Part<'_>| {
         p.disposition != Disposition::Attachment
-            && (is_text(p) || p.content_type.starts_with("multipart/")
+            && (is_text(p)
+                || p.content_type.starts_with("multipart/")
                 || (p.content_type.starts_with("text/") && p.content_type != "text/calendar"))
     });
     fallback.truncate(1);
@@ -131,7 +139,7 @@ fn has_plain_version(item: &Shown<'_>, shown: &[Shown<'_>]) -> bool {
 /// `This is an HTML mail, your reader cannot show it`: short, speaks of HTML, and the HTML version says far more.
 fn is_stub(text: &str, item: &Shown<'_>, shown: &[Shown<'_>]) -> bool {
     let is_short = text.len() < 300 && item.part.alternative.is_some();
-    if !is_short || !text.to_ascii_lowercase().contains("html") {
+    if shown.len() > COMPARED_LIMIT || !is_short || !text.to_ascii_lowercase().contains("html") {
         return false;
     }
     shown.iter().any(|other| {
@@ -170,7 +178,11 @@ fn unflow(text: &str, delete_space: bool) -> String {
             }
         }
         let flows = content.ends_with(' ') && !is_signature;
-        out.push_str(if flows && delete_space { content.strip_suffix(' ').unwrap_or(content) } else { content });
+        out.push_str(if flows && delete_space {
+            content.strip_suffix(' ').unwrap_or(content)
+        } else {
+            content
+        });
         open_depth = flows.then_some(depth);
     }
     out

@@ -43,14 +43,26 @@ pub(super) fn guess(bytes: &[u8]) -> String {
 fn clean_label(charset: &str) -> String {
     // RFC 2231 section 5 appends a language; some mailers leave quotes and spaces.
     let label = charset.split('*').next().unwrap_or_default();
-    label.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>')).to_ascii_lowercase()
+    label
+        .trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>'))
+        .to_ascii_lowercase()
 }
 
 fn is_ascii_label(label: &str) -> bool {
     matches!(
         label,
-        "us-ascii" | "ascii" | "ansi_x3.4-1968" | "iso646-us" | "unknown" | "unknown-8bit" | "x-unknown" | "8bit"
-            | "7bit" | "default" | "us" | "none"
+        "us-ascii"
+            | "ascii"
+            | "ansi_x3.4-1968"
+            | "iso646-us"
+            | "unknown"
+            | "unknown-8bit"
+            | "x-unknown"
+            | "8bit"
+            | "7bit"
+            | "default"
+            | "us"
+            | "none"
     )
 }
 

@@ -51,7 +51,8 @@ pub(super) fn truncate(text: &mut String, limit_bytes: usize) -> bool {
 
 /// One line: blanks collapsed, controls gone, bounded.
 pub(super) fn one_line(text: &str) -> String {
-    let mut line = on_one_line(text.get(..text.floor_char_boundary(16 * LINE_LIMIT_BYTES)).unwrap_or_default());
+    let mut line =
+        on_one_line(text.get(..text.floor_char_boundary(16 * LINE_LIMIT_BYTES)).unwrap_or_default());
     if truncate(&mut line, LINE_LIMIT_BYTES) {
         line.truncate(line.trim_end().len());
     }

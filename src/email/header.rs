@@ -69,7 +69,8 @@ impl<'a> Headers<'a> {
                 headers.body = after;
                 return headers;
             }
-            let is_beyond = raw.len() - after.len() > HEADER_LIMIT_BYTES || headers.fields.len() >= FIELD_LIMIT;
+            let is_beyond =
+                raw.len() - after.len() > HEADER_LIMIT_BYTES || headers.fields.len() >= FIELD_LIMIT;
             headers.limited |= is_beyond;
             let Some(colon) = line.iter().position(|b| *b == b':') else {
                 if is_mbox_line(line) || line.iter().all(u8::is_ascii_whitespace) {
@@ -119,7 +120,7 @@ impl<'a> Headers<'a> {
     }
 
     /// Whether readers may disagree on who the author is: more than one From, or a disguised one.
-    pub fn from_is_ambiguous(&self) -> bool {
+    pub fn has_ambiguous_from(&self) -> bool {
         self.disguised_from || self.all("from").count() > 1
     }
 }

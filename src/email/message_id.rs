@@ -62,10 +62,8 @@ pub(super) fn references(value: &[u8]) -> Vec<String> {
 
 /// Reads an In-Reply-To field; `is_address` tells the mail addresses of this mail.
 pub(super) fn in_reply_to(value: &[u8], is_address: impl Fn(&str) -> bool) -> Vec<String> {
-    let has_free_text = value
-        .split(|b| *b == b'<')
-        .next()
-        .is_some_and(|head| head.iter().any(u8::is_ascii_alphabetic));
+    let has_free_text =
+        value.split(|b| *b == b'<').next().is_some_and(|head| head.iter().any(u8::is_ascii_alphabetic));
     let mut ids: Vec<String> = bracketed(value)
         .filter(|id| is_reference(id) && !(has_free_text && is_address(id)))
         .take(REFERENCE_LIMIT)

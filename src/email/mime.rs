@@ -63,6 +63,7 @@ impl Part<'_> {
     }
 
     /// The decoded bytes as text.
+    #[cfg(test)]
     pub fn text(&self) -> String {
         charset::decode(&self.bytes(), self.charset.as_deref())
     }
@@ -253,7 +254,8 @@ impl Mime {
         let default = if in_digest { "message/rfc822" } else { "text/plain" };
         let content_type = fields.as_ref().and_then(media_type).unwrap_or_else(|| default.to_owned());
         let disposition = headers.first("content-disposition").and_then(structured);
-        let continued = |field, name| headers.first(field).and_then(|value| parameter::continued(value, name));
+        let continued =
+            |field, name| headers.first(field).and_then(|value| parameter::continued(value, name));
         let plain = disposition.as_ref().and_then(|d| d.attribute("filename")).map(str::to_owned);
         let disposition_name = continued("content-disposition", "filename").or(plain);
         let type_name = continued("content-type", "name");
@@ -269,10 +271,7 @@ impl Mime {
             disposition_name,
             type_name,
             content_id: headers.first("content-id").and_then(content_id),
-            encoding: headers
-                .first("content-transfer-encoding")
-                .map(Encoding::parse)
-                .unwrap_or_default(),
+            encoding: headers.first("content-transfer-encoding").map(Encoding::parse).unwrap_or_default(),
         }
     }
 
@@ -314,7 +313,8 @@ fn content_id(value: &[u8]) -> Option<String> {
 
 fn media_type(fields: &ContentType<'_>) -> Option<String> {
     let kind = fields.ctype().trim();
-    let valid = |t: &str| !t.is_empty() && t.len() <= 127 && t.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
+    let valid =
+        |t: &str| !t.is_empty() && t.len() <= 127 && t.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
     match fields.subtype().map(str::trim) {
         Some(subtype) if valid(kind) && valid(subtype) => {
             Some(format!("{}/{}", kind.to_ascii_lowercase(), subtype.to_ascii_lowercase()))

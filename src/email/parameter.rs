@@ -81,7 +81,8 @@ fn percent_decode(piece: &[u8], out: &mut Vec<u8>) {
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
         let code = (*byte == b'%').then(|| after.get(..2)).flatten();
-        let code = code.and_then(|c| std::str::from_utf8(c).ok()).and_then(|c| u8::from_str_radix(c, 16).ok());
+        let code =
+            code.and_then(|c| std::str::from_utf8(c).ok()).and_then(|c| u8::from_str_radix(c, 16).ok());
         match code {
             Some(code) => {
                 out.push(code);

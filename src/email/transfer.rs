@@ -72,7 +72,8 @@ pub(super) fn base64(body: &[u8]) -> Vec<u8> {
         // A list's footer below the code is no code: a line of base64 has hardly any foreign byte, and none once
         // other text has begun.
         let before = letters.len();
-        letters.extend(line.iter().copied().filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')));
+        letters
+            .extend(line.iter().copied().filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')));
         let foreign = line.iter().filter(|b| **b != b'=').count() - (letters.len() - before);
         if foreign * 8 > line.len() || (is_behind_text && (foreign > 0 || line.len() % 4 != 0)) {
             letters.truncate(before);

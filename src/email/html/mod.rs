@@ -28,6 +28,9 @@ pub(super) fn sanitize(source: &str) -> Html {
     }
     let clean = SANITIZER.clean(source).to_string();
     let clean = super::clean::body(clean);
+    if clean.len() > 4 * HTML_LIMIT_BYTES {
+        return Html { sanitized: None, limited: true };
+    }
     Html { sanitized: (!clean.trim().is_empty()).then_some(clean), limited: false }
 }
 
@@ -54,7 +57,9 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
             let is_image = element == "img" && attribute == "src";
             let scheme = value.trim_start().split(':').next().unwrap_or_default().to_ascii_lowercase();
             match scheme.as_str() {
-                "data" if attribute_is_url(attribute) => (is_image && is_inline_image(value)).then_some(value.into()),
+                "data" if attribute_is_url(attribute) => {
+                    (is_image && is_inline_image(value)).then_some(value.into())
+                }
                 "cid" if attribute_is_url(attribute) => is_image.then_some(value.into()),
                 _ => Some(Cow::Borrowed(value)),
             }
@@ -127,7 +132,8 @@ fn decode_cid(id: &str) -> String {
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
         let code = (*byte == b'%').then(|| after.get(..2)).flatten();
-        let code = code.and_then(|c| std::str::from_utf8(c).ok()).and_then(|c| u8::from_str_radix(c, 16).ok());
+        let code =
+            code.and_then(|c| std::str::from_utf8(c).ok()).and_then(|c| u8::from_str_radix(c, 16).ok());
         match code {
             Some(code) => {
                 bytes.push(code);

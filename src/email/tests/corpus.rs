@@ -45,9 +45,10 @@ fn leaves(structure: &mime::Structure<'_>) -> Value {
     let leaf = |part: &mime::Part<'_>| {
         let bytes = part.bytes();
         let size = if part.content_type.starts_with("text/") {
-            let unix: Vec<u8> = bytes.split(|b| *b == b'\n').flat_map(|l| {
-                l.strip_suffix(b"\r").unwrap_or(l).iter().copied().chain([b'\n'])
-            }).collect();
+            let unix: Vec<u8> = bytes
+                .split(|b| *b == b'\n')
+                .flat_map(|l| l.strip_suffix(b"\r").unwrap_or(l).iter().copied().chain([b'\n']))
+                .collect();
             unix.len() - unix.iter().rev().take_while(|b| **b == b'\n').count()
         } else {
             bytes.len()
@@ -129,7 +130,8 @@ fn four_parsers_and_we_agree() {
         #[expect(clippy::cast_precision_loss, reason = "counts of files")]
         let percent = 100.0 * score.agree as f64 / score.total as f64;
         println!("{field:12} {votes:9} {:5} of {:5} {percent:.2} %", score.agree, score.total);
-        if let Some((_, bar)) = BARS.iter().find(|(name, _)| name == field).filter(|_| *votes == "unanimous") {
+        if let Some((_, bar)) = BARS.iter().find(|(name, _)| name == field).filter(|_| *votes == "unanimous")
+        {
             assert!(percent >= *bar, "{field}: {percent:.2} % is below {bar} %");
         }
     }

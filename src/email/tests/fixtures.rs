@@ -93,8 +93,12 @@ fn only_real_ids_count_as_references() {
     let mail = mail("free-text-in-reply-to");
     assert_eq!(mail.in_reply_to, ["tea-1@oak.example"]);
     assert_eq!(mail.references, ["root@oak.example", "tea-1@oak.example"]);
-    for nothing in ["<>", "<yes>", "<1>", "help@oak.example", "your mail from Monday", "< @ >", "<@b>", "<a@>"] {
-        let mail = read(format!("To: help@oak.example\nIn-Reply-To: {nothing}\nReferences: {nothing}\n\nx").as_bytes());
+    for nothing in
+        ["<>", "<yes>", "<1>", "help@oak.example", "your mail from Monday", "< @ >", "<@b>", "<a@>"]
+    {
+        let mail = read(
+            format!("To: help@oak.example\nIn-Reply-To: {nothing}\nReferences: {nothing}\n\nx").as_bytes(),
+        );
         assert_eq!((mail.in_reply_to.len(), mail.references.len()), (0, 0), "{nothing}");
     }
     assert_eq!(id_key("Left.Side@MAPLE.Example"), "Left.Side@maple.example");
@@ -106,12 +110,14 @@ fn only_real_ids_count_as_references() {
 fn names_and_subjects_are_decoded() {
     let mail = mail("encoded-words");
     assert_eq!(mail.from, Some(person("Jürgen \"J\" Blätter", "juergen@maple.example")));
-    assert_eq!(mail.to, [
-        person("Érik", "erik@oak.example"),
-        person("", "a@elm.example"),
-        person("B", "b@elm.example"),
-    ]);
-    assert_eq!(mail.cc, [person("Birch, Bo", "bo@birch.example"), person("only a comment", "cy@cedar.example")]);
+    assert_eq!(
+        mail.to,
+        [person("Érik", "erik@oak.example"), person("", "a@elm.example"), person("B", "b@elm.example"),]
+    );
+    assert_eq!(
+        mail.cc,
+        [person("Birch, Bo", "bo@birch.example"), person("only a comment", "cy@cedar.example")]
+    );
     assert_eq!(mail.subject.as_deref(), Some("✓ done 😀 and café"));
     assert_eq!(mail.date.unwrap().to_string(), "2026-03-03T15:15:00Z");
     let japanese = super::fixtures::mail("japanese");
@@ -142,7 +148,14 @@ fn dates_are_read_if_they_make_sense() {
     ] {
         assert_eq!(date(value).as_deref(), Some(expected), "{value}");
     }
-    for senseless in ["", "Whenever", "1 Jan 2999 00:00:00 +0000", "1 Jan 1970 00:00:00 +0000", "31 Feb 2026 00:00:00", "3 Mar 2026 25:61:61 +9999"] {
+    for senseless in [
+        "",
+        "Whenever",
+        "1 Jan 2999 00:00:00 +0000",
+        "1 Jan 1970 00:00:00 +0000",
+        "31 Feb 2026 00:00:00",
+        "3 Mar 2026 25:61:61 +9999",
+    ] {
         assert_eq!(date(senseless), None, "{senseless}");
     }
 }
@@ -157,7 +170,8 @@ fn html_is_made_harmless_and_its_pictures_can_be_pointed_elsewhere() {
     }
     assert!(source.contains("https://maple.example/?a=1&amp;b=2"));
     assert!(source.contains("src=\"cid:leaf%25@maple.example\""), "{source}");
-    let mapped = html::map_cids(&source, |id| (id == "leaf%@maple.example").then(|| "/files/1?a=\"&b".to_owned()));
+    let mapped =
+        html::map_cids(&source, |id| (id == "leaf%@maple.example").then(|| "/files/1?a=\"&b".to_owned()));
     assert!(mapped.contains("src=\"/files/1?a=&quot;&amp;b\""), "{mapped}");
     assert_eq!(html::map_cids(&source, |_| None), source);
     let picture = &mail.attachments[0];
@@ -172,7 +186,11 @@ fn html_alone_is_rendered() {
     let mail = mail("html-alone");
     assert_eq!(mail.content, "Grüße,\none & two\n* tea\n* milk\n\na\nb\n\n> earlier\n> words");
     assert!(mail.content_html.unwrap().contains("<blockquote>"));
-    assert!(super::fixtures::mail("plain-part-only-points-to-html").content.starts_with("The order of twelve chairs"));
+    assert!(
+        super::fixtures::mail("plain-part-only-points-to-html")
+            .content
+            .starts_with("The order of twelve chairs")
+    );
 }
 
 #[test]
@@ -228,10 +246,10 @@ fn kinds_of_mail_are_told_apart() {
     assert_eq!(listed.list_id.as_deref(), Some("garden.lists.example"));
     assert_eq!(listed.original_from, Some(person("Bo Birch", "bo@birch.example")));
     assert_eq!(listed.delivered_to, ["help@oak.example", "garden@lists.example"]);
-    assert_eq!(listed.authentication_results, [
-        "mx.oak.example; dmarc=fail header.from=maple.example",
-        "other.example; dmarc=pass",
-    ]);
+    assert_eq!(
+        listed.authentication_results,
+        ["mx.oak.example; dmarc=fail header.from=maple.example", "other.example; dmarc=pass",]
+    );
     assert_eq!(listed.thread_index.as_deref(), Some("AdrK0w=="));
     let secret = mail("encrypted");
     assert!(secret.flags.encrypted);
@@ -244,9 +262,15 @@ fn kinds_of_mail_are_told_apart() {
 fn parts_that_are_no_text_are_files() {
     let types = |mail: &Mail| mail.attachments.iter().map(|a| a.content_type.clone()).collect::<Vec<_>>();
     let invitation = mail("invitation");
-    assert_eq!((invitation.content.as_str(), types(&invitation)), ("Tea at four.", vec!["text/calendar".to_owned()]));
+    assert_eq!(
+        (invitation.content.as_str(), types(&invitation)),
+        ("Tea at four.", vec!["text/calendar".to_owned()])
+    );
     let forwarded = mail("forwarded-as-attachment");
-    assert_eq!((forwarded.content.as_str(), types(&forwarded)), ("see below", vec!["message/rfc822".to_owned()]));
+    assert_eq!(
+        (forwarded.content.as_str(), types(&forwarded)),
+        ("see below", vec!["message/rfc822".to_owned()])
+    );
     assert_eq!(forwarded.message_id.as_deref(), Some("fwd@maple.example"));
     assert!(forwarded.attachments[0].data.ends_with(b"--inner--"));
     let alone = mail("attachment-alone");
@@ -273,9 +297,14 @@ fn a_mail_without_id_is_known_by_its_digest_through_transport() {
     let raw = source("without-message-id");
     let text = String::from_utf8(raw.clone()).unwrap();
     let digest = read(&raw).digest.unwrap();
-    let refetched = format!("Received: from x\r\nX-Spam: no\r\n{}\r\n\r\n", text.replace("No\n  id", "No id").replace('\n', "\r\n"));
+    let refetched = format!(
+        "Received: from x\r\nX-Spam: no\r\n{}\r\n\r\n",
+        text.replace("No\n  id", "No id").replace('\n', "\r\n")
+    );
     assert_eq!(read(refetched.as_bytes()).digest.unwrap(), digest);
-    for (from, to) in [("Bye", "Hi"), ("ann@", "eve@"), ("10:15", "10:16"), ("No\n", "Yes\n"), ("help@", "sales@")] {
+    for (from, to) in
+        [("Bye", "Hi"), ("ann@", "eve@"), ("10:15", "10:16"), ("No\n", "Yes\n"), ("help@", "sales@")]
+    {
         assert_ne!(read(text.replace(from, to).as_bytes()).digest.unwrap(), digest, "{from}");
     }
     assert_eq!(mail("html-alone").digest, None);

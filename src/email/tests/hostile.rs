@@ -20,7 +20,8 @@ fn mail_with(rest: &str) -> Mail {
 
 #[test]
 fn no_bytes_at_all_are_an_empty_mail() {
-    for raw in [&b""[..], b"\n", b"\r\n\r\n", b"\0", b":", b"<", b"From ", b"\xEF\xBB\xBF", b"=?", b"--\n--"] {
+    for raw in [&b""[..], b"\n", b"\r\n\r\n", b"\0", b":", b"<", b"From ", b"\xEF\xBB\xBF", b"=?", b"--\n--"]
+    {
         let mail = read(raw);
         assert_eq!((mail.message_id, mail.from, mail.attachments.len()), (None, None, 0));
     }
@@ -85,12 +86,28 @@ fn a_hundred_thousand_recipients_are_capped() {
 
 #[test]
 fn floods_of_punctuation_end() {
-    for flood in ["(", "\"", "<", "=?", "=?a?q?", "=?utf-8?q?=41?=", "<a@b", "\\", ";a*1=x", "a*1*=%41;", "[", ",", ":"] {
+    for flood in [
+        "(",
+        "\"",
+        "<",
+        "=?",
+        "=?a?q?",
+        "=?utf-8?q?=41?=",
+        "<a@b",
+        "\\",
+        ";a*1=x",
+        "a*1*=%41;",
+        "[",
+        ",",
+        ":",
+    ] {
         let value = flood.repeat(200_000 / flood.len());
         for field in ["To", "Cc", "Subject", "References", "In-Reply-To", "Date", "Content-Type", "List-Id"] {
             mail_with(&format!("{field}: {value}\r\n\r\nbody"));
         }
-        let part = format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: attachment; {value}\r\n\r\n");
+        let part = format!(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: attachment; {value}\r\n\r\n"
+        );
         mail_with(&part);
     }
 }
@@ -106,13 +123,15 @@ fn html_too_deep_or_too_large_keeps_its_text_alone() {
         format!("<svg>{}", "<p>".repeat(10_000)),
         format!("<p {}>", "a=b ".repeat(10_000)),
         (0..10_000).map(|n| format!("<b id={n}><i></div><p>")).collect(),
+        // Formatting that every further paragraph opens again.
+        (0..200).map(|n| format!("<p><b id={n}></p>")).chain(["<p>x</p>".repeat(20_000)]).collect(),
         "x".repeat(300_000),
     ];
     for bomb in bombs {
         let mail = mail_with(&format!("Content-Type: text/html\r\n\r\n<p>seen</p>{bomb}"));
-        assert!(mail.flags.parse_limited, "{}", &bomb[..40]);
+        assert!(mail.flags.parse_limited, "{:?}", bomb.get(..40));
         assert_eq!(mail.content_html, None);
-        assert!(mail.content.starts_with("seen"), "{}", &mail.content[..40.min(mail.content.len())]);
+        assert!(mail.content.starts_with("seen"), "{:?}", mail.content.get(..40));
     }
 }
 
@@ -128,6 +147,16 @@ fn html_that_is_merely_sloppy_is_sanitized() {
 fn thousands_of_rules_do_not_fill_the_memory() {
     let mail = mail_with(&format!("Content-Type: text/html\r\n\r\n<p>a{}", "<hr>".repeat(50_000)));
     assert!(mail.content.len() < 1_000);
+}
+
+#[test]
+fn indentation_does_not_multiply_the_text() {
+    for (open, line) in [("<blockquote>", "<br>x"), ("<ul><li>", "<li>x"), ("<ol><li>", "<li>x")] {
+        let html = format!("{}{}", open.repeat(200), line.repeat(10_000));
+        let mail = mail_with(&format!("Content-Type: text/html\r\n\r\n{html}"));
+        assert!(mail.content_html.is_some());
+        assert!(mail.content.len() < 1_000_000 && !mail.flags.parse_limited, "{}", mail.content.len());
+    }
 }
 
 #[test]
@@ -169,12 +198,57 @@ proptest! {
 }
 
 const SHARDS: &[&str] = &[
-    "From: a@b\r\n", "From: \"x\" <y@z>, ", "Subject: =?utf-8?B?4pyT?=", " =?iso-2022-jp?B?GyRC?=", "\r\n", "\n", "\r\n\r\n", "\t",
-    "Content-Type: multipart/mixed; boundary=\"b\"\r\n", "Content-Type: multipart/alternative; boundary=c\r\n", "--b\r\n",
-    "--b--\r\n", "--c\r\n", "--c--", "Content-Type: text/html; charset=utf-7\r\n", "Content-Type: message/rfc822\r\n",
-    "Content-Type: application/ms-tnef\r\n", "Content-Transfer-Encoding: base64\r\n", "Content-Transfer-Encoding: x-uuencode\r\n",
-    "Content-Transfer-Encoding: quoted-printable\r\n", "begin 644 f\r\nM", "=3D=\r\n=E2=9C=93=", "eJ8+IgAA", "\u{22}", "<", ">", "(", ")", "\\", "é", "😀",
-    "Date: Mon, 31 Feb 2024 25:61:61 +9999\r\n", "Date: 1 Jan ", "99:99", "Message-ID: <", "References: <a@b> <c@", "In-Reply-To: your mail of <x@y> ",
-    "Content-Disposition: attachment; filename*0*=utf-8''a%e2; filename*1*=%9c%93\r\n", "<div><p>", "</div>", "<img src=cid:x>", "<!--", "-->", "&amp;", "&#x41;",
-    "Content-Type: message/delivery-status\r\n", "Original-Message-ID: <q@r>\r\n", "x", " ", ";", ":", "=", "a=b;",
+    "From: a@b\r\n",
+    "From: \"x\" <y@z>, ",
+    "Subject: =?utf-8?B?4pyT?=",
+    " =?iso-2022-jp?B?GyRC?=",
+    "\r\n",
+    "\n",
+    "\r\n\r\n",
+    "\t",
+    "Content-Type: multipart/mixed; boundary=\"b\"\r\n",
+    "Content-Type: multipart/alternative; boundary=c\r\n",
+    "--b\r\n",
+    "--b--\r\n",
+    "--c\r\n",
+    "--c--",
+    "Content-Type: text/html; charset=utf-7\r\n",
+    "Content-Type: message/rfc822\r\n",
+    "Content-Type: application/ms-tnef\r\n",
+    "Content-Transfer-Encoding: base64\r\n",
+    "Content-Transfer-Encoding: x-uuencode\r\n",
+    "Content-Transfer-Encoding: quoted-printable\r\n",
+    "begin 644 f\r\nM",
+    "=3D=\r\n=E2=9C=93=",
+    "eJ8+IgAA",
+    "\u{22}",
+    "<",
+    ">",
+    "(",
+    ")",
+    "\\",
+    "é",
+    "😀",
+    "Date: Mon, 31 Feb 2024 25:61:61 +9999\r\n",
+    "Date: 1 Jan ",
+    "99:99",
+    "Message-ID: <",
+    "References: <a@b> <c@",
+    "In-Reply-To: your mail of <x@y> ",
+    "Content-Disposition: attachment; filename*0*=utf-8''a%e2; filename*1*=%9c%93\r\n",
+    "<div><p>",
+    "</div>",
+    "<img src=cid:x>",
+    "<!--",
+    "-->",
+    "&amp;",
+    "&#x41;",
+    "Content-Type: message/delivery-status\r\n",
+    "Original-Message-ID: <q@r>\r\n",
+    "x",
+    " ",
+    ";",
+    ":",
+    "=",
+    "a=b;",
 ];

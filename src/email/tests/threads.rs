@@ -12,7 +12,8 @@ fn mailbox(folder: &Path) -> Option<Vec<Vec<u8>>> {
     let bytes = if plain.exists() {
         std::fs::read(plain).unwrap()
     } else {
-        let unpacked = std::process::Command::new("gzip").arg("-dc").arg(folder.join("mbox.gz")).output().ok()?;
+        let unpacked =
+            std::process::Command::new("gzip").arg("-dc").arg(folder.join("mbox.gz")).output().ok()?;
         unpacked.status.success().then_some(unpacked.stdout)?
     };
     let mut messages: Vec<Vec<u8>> = Vec::new();
@@ -106,7 +107,8 @@ fn where_dovecot_cyrus_and_the_plain_union_agree_on_a_pair_we_do_too() {
         let (mut agreed, mut missed, mut invented) = (0_u64, Vec::new(), Vec::new());
         for a in 0..messages.len() {
             for b in 0..a {
-                let mut verdicts = engines.iter().filter(|t| t[a] != usize::MAX && t[b] != usize::MAX).map(|t| t[a] == t[b]);
+                let mut verdicts =
+                    engines.iter().filter(|t| t[a] != usize::MAX && t[b] != usize::MAX).map(|t| t[a] == t[b]);
                 let Some(together) = verdicts.next() else { continue };
                 if verdicts.any(|other| other != together) {
                     continue;
@@ -119,7 +121,12 @@ fn where_dovecot_cyrus_and_the_plain_union_agree_on_a_pair_we_do_too() {
                 }
             }
         }
-        println!("{name:32} {} engines, {agreed} agreed pairs, {} missed, {} invented", engines.len(), missed.len(), invented.len());
+        println!(
+            "{name:32} {} engines, {agreed} agreed pairs, {} missed, {} invented",
+            engines.len(),
+            missed.len(),
+            invented.len()
+        );
         assert!(invented.is_empty(), "{name}: {invented:?}");
         // Two threads of one list that nothing joins but a mail address in the free text of In-Reply-To, which the
         // others take for an id.
