@@ -3,8 +3,26 @@
 //! The way through is one way: a channel adapter ([`imap`], [`channel`]) makes an envelope, `ingest`
 //! normalizes it, `matching` finds its conversation, `store` keeps it in one transaction.
 
+pub mod app;
+pub mod blobs;
+pub mod channel;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod email;
+pub mod envelope;
+pub mod http;
 pub mod ids;
 pub mod imap;
+pub mod inbound;
+pub mod ingest;
+pub mod lifecycle;
+pub mod limits;
+pub mod matching;
 pub mod model;
+pub mod notify;
+pub mod secret;
+pub mod site;
+pub mod store;
+pub mod supervisor;
+pub mod telemetry;

@@ -1,2 +1,101 @@
-//! The `inlet` program.
-fn main() {}
+//! The `inlet` program: reads the command line and the configuration, then runs the daemon or a command.
+
+use clap::Parser as _;
+use inlet::app::App;
+use inlet::cli::{self, Arguments, Command, EXIT_FAILED, EXIT_USAGE, output};
+use inlet::config::{self, Config};
+use inlet::lifecycle::{Lifecycle, ServiceState, notify_service_manager};
+use inlet::site::FirstKey;
+use inlet::telemetry;
+use secrecy::ExposeSecret as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Before anything makes a TLS configuration. Fails only if a provider is there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let Arguments { config, command } = Arguments::parse();
+    let command = command.unwrap_or(Command::Serve);
+    let config = match config::load(&config::Sources::of_process(config)) {
+        Ok(config) => config,
+        Err(error) => return usage(&error),
+    };
+    if let Err(error) = telemetry::start_logs(&config.log) {
+        return usage(&format!("`log.filter`: {error}"));
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let code = match command {
+        Command::Serve => runtime.block_on(serve(config)),
+        command => runtime.block_on(cli::run(command, config)),
+    };
+    // What hangs in a blocking call does not keep the process.
+    runtime.shutdown_background();
+    code
+}
+
+fn usage(error: &dyn std::fmt::Display) -> ExitCode {
+    output::complain(&error.to_string());
+    ExitCode::from(EXIT_USAGE)
+}
+
+fn failed(error: &dyn std::fmt::Display) -> ExitCode {
+    output::complain(&error.to_string());
+    ExitCode::from(EXIT_FAILED)
+}
+
+async fn serve(config: Config) -> ExitCode {
+    let life = Lifecycle::default();
+    let signals = life.clone().watch_signals();
+    tokio::spawn(async move {
+        if let Err(error) = signals.await {
+            tracing::error!(%error, "signals cannot be watched; only SIGKILL will stop this process");
+        }
+    });
+    let metrics = match telemetry::start_metrics() {
+        Ok(metrics) => metrics,
+        Err(error) => return failed(&error),
+    };
+    // A signal during a long migration ends the start at once: its transaction rolls back.
+    let app = tokio::select! {
+        started = App::start(config, metrics) => started,
+        () = life.stopping.cancelled() => return ExitCode::SUCCESS,
+    };
+    let app = match app {
+        Ok(app) => app,
+        Err(error) => return failed(&error),
+    };
+    greet(&app);
+    notify_service_manager(ServiceState::Ready);
+    let stopping = life.stopping.clone();
+    tokio::spawn(async move {
+        stopping.cancelled().await;
+        notify_service_manager(ServiceState::Stopping);
+    });
+    if app.run(&life).await {
+        tracing::info!("stopped; nothing was in flight any more");
+    } else {
+        tracing::warn!("stopped; what was in flight will be done again");
+    }
+    ExitCode::SUCCESS
+}
+
+/// Says where the API is and, this once, the key that was made.
+fn greet(app: &App) {
+    let url = app.url();
+    tracing::info!(%url, "ready");
+    let mut lines = vec![format!("Inlet is ready at {url} (API description: {url}/openapi.json)")];
+    match app.first_key() {
+        FirstKey::Made(key) => {
+            let key = key.expose_secret();
+            lines.push(format!("The first API key, shown only now: {key}"));
+            lines.push(format!("Try it: curl -H 'Authorization: Bearer {key}' {url}/v1/surfaces"));
+        }
+        FirstKey::ConfiguredButDead => {
+            lines.push("The key in INLET_API_KEY was revoked or has expired: it does not work.".to_owned());
+        }
+        FirstKey::Exists | FirstKey::Configured => {}
+    }
+    output::say(&lines.join("\n"));
+}

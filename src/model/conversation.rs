@@ -93,3 +93,35 @@ pub struct Participant {
     /// Address, lower-cased.
     pub email: Option<String>,
 }
+
+/// What matching knows of a conversation that it found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversationState {
+    /// Its id.
+    pub id: ConversationId,
+    /// Its surface.
+    pub surface_id: SurfaceId,
+    /// Its status.
+    pub status: ConversationStatus,
+    /// How many messages it has.
+    pub message_count: i64,
+    /// The newest `sent_at`.
+    pub last_message_at: Option<Timestamp>,
+    /// The direction of that message.
+    pub last_direction: Option<Direction>,
+    /// When it was stored: the older one survives a merge.
+    pub created_at: Timestamp,
+    /// The survivor, if it was merged away.
+    pub merged_into: Option<ConversationId>,
+    /// The conversation that goes on where this one was closed for good.
+    pub continued_by: Option<ConversationId>,
+}
+
+/// A conversation that is merged away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Merge {
+    /// The one that stays (locked, or inserted in this transaction).
+    pub survivor: ConversationId,
+    /// The one that goes (locked).
+    pub loser: ConversationId,
+}

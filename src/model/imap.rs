@@ -84,7 +84,10 @@ pub struct Cursor {
     pub uid_validity: u32,
     /// Every UID the server listed up to this one has its outcome. 0 before the first.
     pub last_uid: u32,
-    /// How often in a row UIDVALIDITY changed without a calm poll between.
+    /// Mail up to this UID was there before the first start and is stored quietly; 0 where there was none.
+    pub backfill_through_uid: u32,
+    /// How often in a row UIDVALIDITY changed without a calm poll between; above 0 the mailbox is
+    /// being reconciled by headers.
     pub resets_in_row: i64,
     /// When it last moved.
     pub updated_at: Timestamp,

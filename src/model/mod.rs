@@ -4,6 +4,7 @@ pub mod address;
 pub mod attachment;
 pub mod conversation;
 pub mod imap;
+pub mod key;
 pub mod message;
 pub mod page;
 pub mod surface;

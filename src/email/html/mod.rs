@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 pub const HTML_LIMIT_BYTES: usize = bounds::SIZE_LIMIT_BYTES;
 
 /// What became of one HTML body.
-pub(super) struct Html {
+pub(crate) struct Html {
     /// Sanitized; `None` where the source was out of bounds or nothing is left.
     pub sanitized: Option<String>,
     /// Whether the source was out of bounds.
@@ -22,7 +22,7 @@ pub(super) struct Html {
 }
 
 /// Removes scripts, styles, forms, event handlers and every URL scheme that can run code.
-pub(super) fn sanitize(source: &str) -> Html {
+pub(crate) fn sanitize(source: &str) -> Html {
     if !bounds::within(source) {
         return Html { sanitized: None, limited: true };
     }
@@ -35,7 +35,7 @@ pub(super) fn sanitize(source: &str) -> Html {
 }
 
 /// The text of an HTML body; `sanitized` is what [`sanitize`] made of it.
-pub(super) fn text(source: &str, sanitized: Option<&str>) -> String {
+pub(crate) fn text(source: &str, sanitized: Option<&str>) -> String {
     let rendered = sanitized.and_then(render::text);
     rendered.unwrap_or_else(|| bounds::strip_tags(source))
 }

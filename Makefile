@@ -1,0 +1,33 @@
+# What one needs day by day. `make test` is what CI runs; it needs a Rust toolchain and nothing else.
+
+CARGO ?= cargo
+
+.PHONY: run test check unit bench docs image clean help
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: ## build and start the daemon on an embedded store in ./data
+	$(CARGO) run --release
+
+test: ## install what tests need and is missing, then check formatting and lints and run every test
+	@sh scripts/test.sh
+
+check: ## formatting and lints
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- --deny warnings
+
+unit: ## the tests that need no server
+	$(CARGO) test --lib
+
+bench: ## the benchmarks that need no peer
+	$(CARGO) bench
+
+docs: ## the documentation of the code, in target/doc
+	$(CARGO) doc --no-deps --document-private-items
+
+image: ## the container image
+	docker build --tag inlet .
+
+clean: ## everything that was built; the data directory stays
+	$(CARGO) clean

@@ -1,0 +1,140 @@
+//! The daemon: every part made and joined, from the configuration to the last lease given back. What
+//! the parts do is theirs.
+
+use crate::config::Config;
+use crate::http::{self, AppState, KeyCache, ServerLimits, Settings};
+use crate::lifecycle::Lifecycle;
+use crate::site::{FirstKey, Site, SiteError};
+use crate::store::StoreError;
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// How often old samples are folded away.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The data directory, the key or the store.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// The store, after it was opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source} (INLET_LISTEN sets another address)")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A daemon that is ready and not yet serving.
+#[derive(Debug)]
+pub struct App {
+    site: Site,
+    listener: TcpListener,
+    url: String,
+    first_key: FirstKey,
+    state: AppState,
+}
+
+impl App {
+    /// Opens what `config` names, brings the schema up to date and binds the address.
+    ///
+    /// # Errors
+    /// [`AppError`], in words for an operator.
+    pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Self, AppError> {
+        Self::at(Site::open(config).await?, metrics).await
+    }
+
+    /// The same on an opened site.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn at(site: Site, metrics: PrometheusHandle) -> Result<Self, AppError> {
+        let server = &site.config.server;
+        let failed = |source| AppError::Listen { address: server.listen, source };
+        let listener = TcpListener::bind(server.listen).await.map_err(failed)?;
+        let url = server.url_at(listener.local_addr().map_err(failed)?);
+        let first_key = site.ensure_first_key().await?;
+        let state = AppState {
+            store: site.store.clone(),
+            clock: site.clock.clone(),
+            ids: site.ids.clone(),
+            settings: Arc::new(Settings {
+                public_url: url.clone(),
+                body_timeout: Duration::from_secs(server.body_timeout_seconds),
+                api_body_bytes: server.api_body_bytes,
+                webhook_body_bytes: server.webhook_body_bytes,
+            }),
+            sealer: site.sealer.clone(),
+            keys: Arc::new(KeyCache::default()),
+            metrics,
+        };
+        Ok(Self { site, listener, url, first_key, state })
+    }
+
+    /// Where clients reach it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What became of the first key.
+    #[must_use]
+    pub fn first_key(&self) -> &FirstKey {
+        &self.first_key
+    }
+
+    /// Serves until `life` says stop, then lets what is in flight finish within the configured time.
+    /// `false` if something was dropped instead.
+    pub async fn run(self, life: &Lifecycle) -> bool {
+        let server = &self.site.config.server;
+        let grace = Duration::from_secs(server.shutdown_seconds);
+        let limits = ServerLimits {
+            header: Duration::from_secs(server.header_timeout_seconds),
+            connections: server.max_connections,
+            drain: grace,
+            ..ServerLimits::default()
+        };
+        tokio::spawn(fold_metrics(self.state.metrics.clone(), life.aborting.clone()));
+        let serving =
+            tokio::spawn(http::serve(self.listener, http::router(self.state), limits, life.stopping.clone()));
+        life.stopping.cancelled().await;
+        let parts = async {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the HTTP server ended early");
+            }
+            self.site.store.close().await;
+        };
+        life.finish(parts, grace).await
+    }
+}
+
+async fn fold_metrics(metrics: PrometheusHandle, end: tokio_util::sync::CancellationToken) {
+    let forever = async {
+        loop {
+            tokio::time::sleep(METRICS_UPKEEP).await;
+            metrics.run_upkeep();
+        }
+    };
+    let _ = end.run_until_cancelled(forever).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::http::Scope;
+    use crate::site::SCOPES;
+
+    #[test]
+    fn the_command_line_and_the_api_know_the_same_scopes() {
+        assert!(Scope::ALL.iter().map(|scope| scope.as_str()).eq(SCOPES.iter().copied()));
+    }
+}

@@ -1,0 +1,436 @@
+//! From a surface's `inbound` settings to a [`Channel`]: everything is checked here, once, so that a
+//! request finds nothing left to go wrong but itself.
+
+use super::answer::Answer;
+use super::body::Document;
+use super::condition::Condition;
+use super::error::{Fault, Refused, SpecError, Unreadable};
+use super::handshake::{Challenge, Handshake};
+use super::map::{self, Item, Map, Normalized};
+use super::network::Network;
+use super::request::Received;
+use super::selectors::{Fallbacks, Scope, Selector};
+use super::settings::Table;
+use super::verify::{Secrets, Verifier};
+use super::{generic, preset};
+use crate::limits::WEBHOOK_BODY_BYTES;
+use crate::model::JsonMap;
+use serde_json::Value;
+
+/// A secret that somebody chose; shorter ones are guessed.
+const SECRET_MIN_BYTES: usize = 8;
+/// Secrets of one surface: two while they are rotated, and some.
+const SECRETS_LIMIT: usize = 8;
+
+/// What a surface does with webhooks. Immutable; shared between requests.
+#[derive(Debug)]
+pub struct Channel {
+    provider: String,
+    verifiers: Vec<Verifier>,
+    handshakes: Vec<Handshake>,
+    shape: Shape,
+    delivery_id: Option<Fallbacks>,
+    answer: Answer,
+    limits: Limits,
+    kept_headers: Vec<Box<str>>,
+    kept_query: Vec<Box<str>>,
+    warnings: Vec<String>,
+}
+
+/// How bodies are read.
+#[derive(Debug)]
+enum Shape {
+    Generic,
+    Mapped { maps: Vec<Map>, recognized: Vec<Condition>, unwrap: Option<String> },
+}
+
+/// What a surface lets in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Body in bytes, compressed or not.
+    pub body_bytes: usize,
+    /// Requests a minute, if bounded.
+    pub requests_per_minute: Option<u32>,
+    /// Sender addresses; empty means any.
+    pub allow: Vec<Network>,
+}
+
+/// A request whose sender is proved.
+#[derive(Debug)]
+pub struct Proof {
+    /// A token that may be used for one body only.
+    pub once: Option<String>,
+    document: Option<Result<Document, Unreadable>>,
+}
+
+impl Channel {
+    /// Compiles `inbound`, its secrets opened, of the surface called `surface`.
+    ///
+    /// # Errors
+    /// [`SpecError`] with the key at fault.
+    pub fn compile(surface: &str, inbound: &JsonMap) -> Result<Self, SpecError> {
+        compile(inbound).map_err(|fault| fault.of(surface))
+    }
+
+    /// The provider's name.
+    #[must_use]
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// What this surface lets in.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What an accepted request is answered.
+    #[must_use]
+    pub fn answer(&self) -> &Answer {
+        &self.answer
+    }
+
+    /// Things that work but that an operator should know of.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Whether the sender writes our own body, so that a mistake is answered (422), not kept.
+    #[must_use]
+    pub fn answers_mistakes(&self) -> bool {
+        matches!(self.shape, Shape::Generic)
+    }
+
+    /// Headers that the mapping reads, for [`super::allowed_headers`].
+    #[must_use]
+    pub fn kept_headers(&self) -> &[Box<str>] {
+        &self.kept_headers
+    }
+
+    /// Query parameters that the mapping reads.
+    #[must_use]
+    pub fn kept_query(&self) -> &[Box<str>] {
+        &self.kept_query
+    }
+
+    /// The answer to a GET handshake, if this request is one.
+    #[must_use]
+    pub fn challenge(&self, request: &Received<'_>) -> Option<Challenge> {
+        self.handshakes
+            .iter()
+            .filter(|handshake| handshake.is_get())
+            .find_map(|one| one.answer(request, None))
+    }
+
+    /// Whether it answers any GET handshake.
+    #[must_use]
+    pub fn has_challenge(&self) -> bool {
+        self.handshakes.iter().any(Handshake::is_get)
+    }
+
+    /// Checks the proof of a request, over the raw bytes.
+    ///
+    /// # Errors
+    /// [`Refused`], for counters; the client hears none of it.
+    pub fn verify(&self, request: &Received<'_>) -> Result<Proof, Refused> {
+        let read = || Document::read(request.headers.get("content-type"), request.body);
+        let document = self.verifiers.iter().any(Verifier::needs_document).then(read);
+        let known = document.as_ref().and_then(|document| document.as_ref().ok());
+        let mut refused = Refused::Missing;
+        for verifier in &self.verifiers {
+            match verifier.check(request, known) {
+                Ok(verified) => return Ok(Proof { once: verified.once, document }),
+                // The most telling reason: a missing header says least.
+                Err(reason) if reason != Refused::Missing => refused = reason,
+                Err(_) => {}
+            }
+        }
+        Err(refused)
+    }
+
+    /// Reads the body, unless the proof has needed it already.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn read(&self, request: &Received<'_>, proof: Proof) -> Result<Document, Unreadable> {
+        let document = match proof.document {
+            Some(document) => document?,
+            None => Document::read(request.headers.get("content-type"), request.body)?,
+        };
+        match &self.shape {
+            Shape::Mapped { unwrap: Some(pointer), .. } => document.unwrapped(pointer),
+            _ => Ok(document),
+        }
+    }
+
+    /// The answer to a handshake in the body, if this request is one.
+    #[must_use]
+    pub fn ping(&self, request: &Received<'_>, document: &Document) -> Option<Challenge> {
+        let posted = self.handshakes.iter().filter(|handshake| !handshake.is_get());
+        posted.into_iter().find_map(|one| one.answer(request, Some(document)))
+    }
+
+    /// Takes a body apart into messages.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when nothing of it can be read.
+    pub fn normalize(&self, request: &Received<'_>, document: Document) -> Result<Normalized, Unreadable> {
+        if let Some(mail) = document.as_mail() {
+            return Ok(Normalized { items: vec![(0, Item::Mail(mail.clone()))], ..Normalized::default() });
+        }
+        match &self.shape {
+            Shape::Generic => {
+                let scope = Scope::new(&Value::Null, request, &[]);
+                let id = self.delivery_id.as_ref().and_then(|id| id.filled(&scope));
+                generic::normalize(document, request.received_at, id.as_deref())
+            }
+            Shape::Mapped { maps, recognized, .. } => map::normalize(maps, recognized, &document, request),
+        }
+    }
+}
+
+fn compile(inbound: &JsonMap) -> Result<Channel, Fault> {
+    let table = Table::new("inbound", inbound);
+    let provider = match table.text("provider")? {
+        Some(name) => name,
+        None if inbound.contains_key("map") => "custom",
+        None => "inlet",
+    };
+    let preset = preset::load(provider)?;
+    let base = Table::new(format!("preset {provider}"), &preset);
+    let secrets = secrets(&table, base.flag("issued")?)?;
+    let verify_token = table.text("verifyToken")?;
+    if base.flag("verifyTokenRequired")? && verify_token.is_none_or(str::is_empty) {
+        return Err(
+            table.fault("verifyToken", "is required: the provider asks for it when the webhook is set up")
+        );
+    }
+    let verifiers = verifiers(&table, &base, &secrets)?;
+    let mut answer = Answer::default();
+    for table in [base.table("answer")?, table.table("answer")?].into_iter().flatten() {
+        answer.compile(&table)?;
+    }
+    let handshakes = chosen(&table, &base, "handshake")?
+        .iter()
+        .map(|table| Handshake::compile(table, verify_token))
+        .collect::<Result<_, _>>()?;
+    let delivery_id = Fallbacks::optional(&base, "deliveryId")?;
+    let shape = shape(&table, &base)?;
+    let limits = limits(&table)?;
+    table.finish()?;
+    base.finish()?;
+    let mut channel = Channel {
+        provider: provider.to_owned(),
+        verifiers,
+        handshakes,
+        shape,
+        delivery_id,
+        answer,
+        limits,
+        kept_headers: Vec::new(),
+        kept_query: Vec::new(),
+        warnings: Vec::new(),
+    };
+    channel.check_identity(inbound.contains_key("map"))?;
+    channel.note();
+    Ok(channel)
+}
+
+/// The tables of `key` in the surface's settings, else in the preset's.
+fn chosen<'a>(table: &Table<'a>, base: &Table<'a>, key: &'static str) -> Result<Vec<Table<'a>>, Fault> {
+    let (own, preset) = (table.tables(key)?, base.tables(key)?);
+    Ok(if own.is_empty() { preset } else { own })
+}
+
+fn secrets(table: &Table<'_>, issued: bool) -> Result<Secrets, Fault> {
+    let mut list: Vec<String> = Vec::new();
+    list.extend(table.text("secret")?.map(str::to_owned));
+    list.extend(table.texts("secrets")?.into_iter().map(str::to_owned));
+    if list.len() > SECRETS_LIMIT {
+        return Err(table.fault("secrets", format!("must be at most {SECRETS_LIMIT}")));
+    }
+    for secret in &list {
+        if secret.starts_with("env:") {
+            return Err(table.fault(
+                "secrets",
+                "names an environment variable that is not set, or not in a configuration file",
+            ));
+        }
+        if secret.trim().is_empty() || (!issued && secret.len() < SECRET_MIN_BYTES) {
+            return Err(table.fault("secrets", format!("must be at least {SECRET_MIN_BYTES} bytes each")));
+        }
+    }
+    let basic = match (table.text("username")?, table.text("password")?) {
+        (Some(username), Some(password)) if !username.is_empty() && !password.is_empty() => {
+            if username.contains(':') {
+                return Err(table.fault("username", "must not contain a colon (RFC 7617)"));
+            }
+            if password.len() < SECRET_MIN_BYTES {
+                return Err(table.fault("password", format!("must be at least {SECRET_MIN_BYTES} bytes")));
+            }
+            Some(format!("{username}:{password}"))
+        }
+        (None, None) => None,
+        _ => return Err(table.fault("password", "and username belong together")),
+    };
+    let public_url = table.text("publicUrl")?.map(str::to_owned);
+    if public_url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+        return Err(table.fault("publicUrl", "must begin with https:// or http://"));
+    }
+    Ok(Secrets { list, basic, public_url })
+}
+
+fn verifiers(table: &Table<'_>, base: &Table<'_>, secrets: &Secrets) -> Result<Vec<Verifier>, Fault> {
+    let allow_unsigned = table.flag("allowUnsigned")?;
+    let (own, preset) = (table.tables("verify")?, base.tables("verify")?);
+    if secrets.list.is_empty() && secrets.basic.is_none() {
+        if !allow_unsigned {
+            return Err(table.fault("secret", "is required, or allowUnsigned: true to take anybody's word"));
+        }
+        for table in &own {
+            // Still checked, so that a typo does not wait for the day the secret comes.
+            if table.text("scheme")? != Some("none") {
+                return Err(table.fault("scheme", "needs a secret"));
+            }
+        }
+        return Ok(vec![Verifier::unsigned()]);
+    }
+    let made: Vec<Verifier> = if own.is_empty() {
+        let several = preset.len() > 1;
+        let mut made = Vec::new();
+        for table in &preset {
+            match Verifier::compile(table, secrets, true) {
+                Ok(verifier) => made.push(verifier),
+                // One of several ways that this secret does not fit (text that is no base64).
+                Err(_) if several => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        made
+    } else {
+        own.iter().map(|table| Verifier::compile(table, secrets, false)).collect::<Result<_, _>>()?
+    };
+    if made.is_empty() {
+        return Err(table.fault("verify", "is required: how the secret proves the sender"));
+    }
+    if made.iter().any(Verifier::is_unsigned) && !allow_unsigned {
+        return Err(table.fault("allowUnsigned", "must be true for scheme none"));
+    }
+    Ok(made)
+}
+
+fn shape(table: &Table<'_>, base: &Table<'_>) -> Result<Shape, Fault> {
+    let is_generic = base.text("body")? == Some("generic");
+    let maps = chosen(table, base, "map")?;
+    let recognized = chosen(table, base, "recognize")?;
+    let unwrap = match (table.text("unwrap")?, base.text("unwrap")?) {
+        (Some(own), _) => Some(own),
+        (None, preset) => preset,
+    };
+    if unwrap.is_some_and(|pointer| !pointer.starts_with('/')) {
+        return Err(table.fault("unwrap", "must be a JSON pointer, like /payload"));
+    }
+    if maps.is_empty() {
+        if is_generic {
+            return Ok(Shape::Generic);
+        }
+        return Err(table.fault("map", "is required: where in a body the message is"));
+    }
+    Ok(Shape::Mapped {
+        maps: maps.iter().map(Map::compile).collect::<Result<_, _>>()?,
+        recognized: recognized.iter().map(Condition::compile).collect::<Result<_, _>>()?,
+        unwrap: unwrap.map(str::to_owned),
+    })
+}
+
+fn limits(table: &Table<'_>) -> Result<Limits, Fault> {
+    let most = u64::try_from(WEBHOOK_BODY_BYTES).unwrap_or(u64::MAX);
+    let bytes = table.count("maxBodyBytes", 1..=most)?;
+    let rate = table.count("rateLimitPerMinute", 1..=10_000_000)?;
+    let mut allow = Vec::new();
+    for text in table.texts("allowIps")? {
+        allow.push(
+            Network::parse(text)
+                .ok_or_else(|| table.fault("allowIps", "must be IP addresses or CIDR blocks"))?,
+        );
+    }
+    Ok(Limits {
+        body_bytes: bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(WEBHOOK_BODY_BYTES),
+        requests_per_minute: rate.and_then(|rate| u32::try_from(rate).ok()),
+        allow,
+    })
+}
+
+impl Channel {
+    /// Refuses identity out of what the proof does not cover, for every way to prove.
+    fn check_identity(&self, own_map: bool) -> Result<(), Fault> {
+        let Shape::Mapped { maps, .. } = &self.shape else { return Ok(()) };
+        let key = if own_map { "inbound.map" } else { "inbound.verify" };
+        let mut fault = None;
+        let mut visit = |selector: &Selector| {
+            for verifier in &self.verifiers {
+                let covered = match selector {
+                    Selector::Header(name) => verifier.authenticates_header(name),
+                    Selector::Query(_) => verifier.authenticates_query(),
+                    Selector::Path { .. } => verifier.authenticates_body(),
+                };
+                if !covered {
+                    fault = Some(match selector {
+                        Selector::Header(name) => {
+                            format!("takes identity from header {name}, which the signature does not cover")
+                        }
+                        Selector::Query(name) => format!(
+                            "takes identity from query parameter {name}, which the signature does not cover"
+                        ),
+                        Selector::Path { .. } => {
+                            "takes identity from the body, which the signature does not cover".to_owned()
+                        }
+                    });
+                }
+            }
+        };
+        maps.iter().for_each(|map| map.each_identity_selector(&mut visit));
+        fault.map_or(Ok(()), |problem| Err(Fault::new(key, problem)))
+    }
+
+    /// Notes what the mapping reads besides the body, and what an operator should know.
+    fn note(&mut self) {
+        if self.verifiers.iter().any(Verifier::is_unsigned) {
+            self.warnings.push("takes requests of anybody (allowUnsigned)".to_owned());
+        }
+        let Shape::Mapped { maps, .. } = &self.shape else { return };
+        if !maps.iter().all(Map::has_message_id) {
+            self.warnings.push("has no map.messageId: repeats are known by their content only".to_owned());
+        }
+        let (mut headers, mut query) = (Vec::new(), Vec::new());
+        let mut visit = |selector: &Selector| match selector {
+            Selector::Header(name) => headers.push(name.clone()),
+            Selector::Query(name) => query.push(name.clone()),
+            Selector::Path { .. } => {}
+        };
+        maps.iter().for_each(|map| map.each_selector(&mut visit));
+        (self.kept_headers, self.kept_query) = (headers, query);
+    }
+}
+
+/// Replaces `env:NAME` by what `lookup` gives, in every secret of an `inbound`. For configuration
+/// files only: an API client must not read the process's environment. What is not set stays as it
+/// is, and [`Channel::compile`] refuses it.
+pub fn resolve_environment(inbound: &mut JsonMap, lookup: &dyn Fn(&str) -> Option<String>) {
+    let resolve = |value: &mut Value| {
+        if let Value::String(text) = value
+            && let Some(found) = text.strip_prefix("env:").and_then(lookup)
+        {
+            *text = found;
+        }
+    };
+    for key in ["secret", "verifyToken", "username", "password"] {
+        if let Some(value) = inbound.get_mut(key) {
+            resolve(value);
+        }
+    }
+    if let Some(Value::Array(secrets)) = inbound.get_mut("secrets") {
+        secrets.iter_mut().for_each(resolve);
+    }
+}

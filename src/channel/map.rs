@@ -1,0 +1,410 @@
+//! Mappings: from a body of any shape to messages, by selectors. A malformed item stands alone in
+//! [`Normalized::broken`]; its neighbours go on.
+
+use super::body::Document;
+use super::condition::{Condition, Found};
+use super::convert::{DirectionRule, TimeRule};
+use super::error::{Detail, Fault, Unreadable};
+use super::request::Received;
+use super::selectors::{Fallbacks, Scope, Selector};
+use super::settings::Table;
+use crate::envelope::{AttachmentSource, ChannelAttachment, ChannelMessage};
+use crate::limits::{EXTERNAL_ID_CHARS, WEBHOOK_ATTACHMENTS, WEBHOOK_MESSAGES};
+use crate::model::JsonMap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde_json::Value;
+use std::collections::HashSet;
+
+/// What a body holds.
+#[derive(Debug, Default, PartialEq)]
+pub struct Normalized {
+    /// What became of its items, in their order, each with its position among all items.
+    pub items: Vec<(u32, Item)>,
+    /// Items that are meant as messages but cannot be read.
+    pub broken: Vec<Broken>,
+    /// Items that are no messages: receipts, typing, pings.
+    pub ignored: u32,
+}
+
+/// One item of a body.
+#[derive(Debug, PartialEq)]
+pub enum Item {
+    /// A message, taken apart.
+    Message(Box<ChannelMessage>),
+    /// A whole mail, RFC 5322.
+    Mail(Bytes),
+}
+
+/// An item that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Its position among all items, from 0.
+    pub position: u32,
+    /// What is wrong with it.
+    pub details: Vec<Detail>,
+}
+
+impl Broken {
+    /// What is wrong, as one sentence.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        super::error::sentence(&self.details)
+    }
+}
+
+/// One compiled `map` object.
+#[derive(Debug)]
+pub(super) struct Map {
+    each: Vec<Selector>,
+    /// The lists that the first `each` looks into, for a body whose list is empty.
+    each_parents: Vec<Selector>,
+    when: Vec<Condition>,
+    skip: Vec<Condition>,
+    thread: Option<Fallbacks>,
+    participant: Option<Fallbacks>,
+    name: Option<Fallbacks>,
+    email: Option<Fallbacks>,
+    message_id: Option<Fallbacks>,
+    subject: Option<Fallbacks>,
+    text: Option<Fallbacks>,
+    html: Option<Fallbacks>,
+    mail: Option<MailRule>,
+    time: Option<TimeRule>,
+    direction: Option<DirectionRule>,
+    attachments: Vec<AttachmentRule>,
+    metadata: Vec<(String, Fallbacks)>,
+    context: Vec<(String, Fallbacks)>,
+}
+
+#[derive(Debug)]
+struct MailRule {
+    path: Fallbacks,
+    base64: bool,
+}
+
+#[derive(Debug)]
+struct AttachmentRule {
+    each: Option<Selector>,
+    url: Option<Fallbacks>,
+    /// An id that only the provider can resolve, kept as `SCHEME:ID`.
+    reference: Option<Fallbacks>,
+    base64: Option<Fallbacks>,
+    name: Option<Fallbacks>,
+    content_type: Option<Fallbacks>,
+    size: Option<Fallbacks>,
+    /// Also every file of a multipart body.
+    files: bool,
+}
+
+impl Map {
+    /// Compiles one `map` object.
+    pub fn compile(table: &Table<'_>) -> Result<Self, Fault> {
+        let conditions =
+            |key| table.tables(key)?.iter().map(Condition::compile).collect::<Result<Vec<_>, _>>();
+        let named = |key: &'static str| -> Result<Vec<(String, Fallbacks)>, Fault> {
+            let entries = table.entries(key)?;
+            let compile = |(name, value): (&str, &Value)| {
+                Ok((name.to_owned(), Fallbacks::compile(&format!("{}.{name}", table.at(key)), value)?))
+            };
+            entries.into_iter().map(compile).collect()
+        };
+        let each = table.texts("each")?;
+        let parents = each.first().and_then(|text| text.strip_suffix("[*]")).into_iter();
+        let map = Self {
+            each_parents: parents
+                .map(|text| Selector::compile(&table.at("each"), text))
+                .collect::<Result<_, _>>()?,
+            each: each
+                .iter()
+                .map(|text| Selector::compile(&table.at("each"), text))
+                .collect::<Result<_, _>>()?,
+            when: conditions("when")?,
+            skip: conditions("skip")?,
+            thread: Fallbacks::optional(table, "thread")?,
+            participant: Fallbacks::optional(table, "participant")?,
+            name: Fallbacks::optional(table, "name")?,
+            email: Fallbacks::optional(table, "email")?,
+            message_id: Fallbacks::optional(table, "messageId")?,
+            subject: Fallbacks::optional(table, "subject")?,
+            text: Fallbacks::optional(table, "text")?,
+            html: Fallbacks::optional(table, "html")?,
+            mail: table.table("mail")?.map(|table| MailRule::compile(&table)).transpose()?,
+            time: TimeRule::compile(table, "time")?,
+            direction: DirectionRule::compile(table, "direction")?,
+            attachments: table
+                .tables("attachments")?
+                .iter()
+                .map(AttachmentRule::compile)
+                .collect::<Result<_, _>>()?,
+            metadata: named("metadata")?,
+            context: named("context")?,
+        };
+        table.finish()?;
+        if map.mail.is_none() && map.thread.is_none() && map.participant.is_none() {
+            return Err(table.fault("thread", "is required, or participant, or mail"));
+        }
+        if map.mail.is_none() && map.text.is_none() && map.html.is_none() {
+            return Err(table.fault("text", "is required, or html, or mail"));
+        }
+        Ok(map)
+    }
+
+    /// Whether messages are known again by an id of the provider.
+    pub fn has_message_id(&self) -> bool {
+        self.message_id.is_some() || self.mail.is_some()
+    }
+
+    /// The selectors that decide whose message it is and which one.
+    pub fn each_identity_selector(&self, visit: &mut dyn FnMut(&Selector)) {
+        let fields = [&self.thread, &self.participant, &self.email, &self.message_id];
+        fields.into_iter().flatten().for_each(|field| field.each_selector(visit));
+    }
+
+    /// The same and the conditions: what a stored request must keep to be read again.
+    pub fn each_selector(&self, visit: &mut dyn FnMut(&Selector)) {
+        self.each_identity_selector(visit);
+        self.when.iter().chain(&self.skip).for_each(|condition| condition.each_selector(visit));
+        let fields = [&self.name, &self.subject, &self.text, &self.html];
+        fields.into_iter().flatten().for_each(|field| field.each_selector(visit));
+        self.metadata.iter().chain(&self.context).for_each(|(_, field)| field.each_selector(visit));
+    }
+
+    /// The items that this map looks at.
+    fn scopes<'a>(&self, root: Scope<'a>) -> Vec<Scope<'a>> {
+        self.each.iter().fold(vec![root], |scopes, each| {
+            scopes
+                .iter()
+                .flat_map(|scope| {
+                    each.all(scope).into_iter().map(|item| scope.within(item)).collect::<Vec<_>>()
+                })
+                .take(WEBHOOK_MESSAGES + 1)
+                .collect()
+        })
+    }
+
+    /// Whether the item at hand is for this map. `Err` names the condition that found nothing.
+    fn wants(&self, scope: &Scope<'_>) -> Result<bool, &str> {
+        for condition in &self.when {
+            match condition.check(scope) {
+                Found::Holds => {}
+                Found::Fails => return Ok(false),
+                Found::Nothing => return Err(condition.key()),
+            }
+        }
+        Ok(!self.skip.iter().any(|condition| condition.check(scope) == Found::Holds))
+    }
+
+    /// Reads the item at hand.
+    fn read(&self, scope: &Scope<'_>) -> Result<Item, Vec<Detail>> {
+        if let Some(mail) = &self.mail
+            && let Some(text) = mail.path.filled(scope)
+        {
+            return mail.read(text);
+        }
+        let mut message = ChannelMessage::default();
+        let mut faults = Vec::new();
+        let mut id = |key: &'static str, field: &Option<Fallbacks>, needed: bool| {
+            let text = field.as_ref()?.filled(scope);
+            match &text {
+                Some(text) if text.chars().nth(EXTERNAL_ID_CHARS).is_some() => {
+                    faults.push(Detail::new(key, format!("is longer than {EXTERNAL_ID_CHARS} characters")));
+                }
+                None if needed => faults.push(Detail::new(key, "nothing is there")),
+                _ => {}
+            }
+            text
+        };
+        message.external_thread_id = id("map.thread", &self.thread, true);
+        message.external_participant_id = id("map.participant", &self.participant, self.thread.is_none());
+        message.external_message_id = id("map.messageId", &self.message_id, true);
+        let filled = |field: &Option<Fallbacks>| field.as_ref().and_then(|field| field.filled(scope));
+        message.participant_name = filled(&self.name);
+        message.participant_email = filled(&self.email).filter(|email| email.contains('@'));
+        message.subject = filled(&self.subject);
+        message.content_html = filled(&self.html);
+        message.sent_at = self.time.as_ref().and_then(|time| time.read(scope));
+        if let Some(direction) = &self.direction {
+            direction.apply(scope, &mut message);
+        }
+        for rule in &self.attachments {
+            rule.collect(scope, &mut message.attachments);
+        }
+        let text = self.text.as_ref().and_then(|text| text.text(scope));
+        if text.as_ref().is_none_or(String::is_empty)
+            && message.content_html.is_none()
+            && message.attachments.is_empty()
+        {
+            faults.push(Detail::new(
+                if self.text.is_some() { "map.text" } else { "map.html" },
+                "nothing is there",
+            ));
+        }
+        message.content = text.unwrap_or_default();
+        message.metadata = values(&self.metadata, scope);
+        message.context = values(&self.context, scope);
+        if faults.is_empty() { Ok(Item::Message(Box::new(message))) } else { Err(faults) }
+    }
+}
+
+fn values(fields: &[(String, Fallbacks)], scope: &Scope<'_>) -> JsonMap {
+    fields.iter().filter_map(|(name, field)| Some((name.clone(), field.value(scope)?.into_owned()))).collect()
+}
+
+impl MailRule {
+    fn compile(table: &Table<'_>) -> Result<Self, Fault> {
+        let made = Self {
+            path: Fallbacks::required(table, "path")?,
+            base64: table.word("encoding", &[("text", false), ("base64", true)])?.unwrap_or(false),
+        };
+        table.finish()?;
+        Ok(made)
+    }
+
+    fn read(&self, text: String) -> Result<Item, Vec<Detail>> {
+        if !self.base64 {
+            return Ok(Item::Mail(text.into()));
+        }
+        match decode_base64(&text) {
+            Some(bytes) => Ok(Item::Mail(bytes)),
+            None => Err(vec![Detail::new("map.mail", "is not base64")]),
+        }
+    }
+}
+
+/// Base64 with or without line breaks and padding.
+pub(super) fn decode_base64(text: &str) -> Option<Bytes> {
+    let engine = base64::engine::GeneralPurpose::new(
+        &base64::alphabet::STANDARD,
+        base64::engine::general_purpose::GeneralPurposeConfig::new()
+            .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
+    );
+    if let Ok(bytes) = STANDARD.decode(text) {
+        return Some(bytes.into());
+    }
+    let packed: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    engine.decode(packed).ok().map(Bytes::from)
+}
+
+impl AttachmentRule {
+    fn compile(table: &Table<'_>) -> Result<Self, Fault> {
+        let made = Self {
+            each: table.text("each")?.map(|text| Selector::compile(&table.at("each"), text)).transpose()?,
+            url: Fallbacks::optional(table, "url")?,
+            reference: Fallbacks::optional(table, "ref")?,
+            base64: Fallbacks::optional(table, "base64")?,
+            name: Fallbacks::optional(table, "name")?,
+            content_type: Fallbacks::optional(table, "contentType")?,
+            size: Fallbacks::optional(table, "size")?,
+            files: table.flag("files")?,
+        };
+        table.finish()?;
+        if made.url.is_none() && made.reference.is_none() && made.base64.is_none() && !made.files {
+            return Err(table.fault("url", "is required, or base64, ref or files"));
+        }
+        Ok(made)
+    }
+
+    fn collect(&self, scope: &Scope<'_>, into: &mut Vec<ChannelAttachment>) {
+        let scopes: Vec<Scope<'_>> = match &self.each {
+            Some(each) => each.all(scope).into_iter().map(|item| scope.within(item)).collect(),
+            None => vec![scope.clone()],
+        };
+        for scope in scopes {
+            if into.len() >= WEBHOOK_ATTACHMENTS {
+                return;
+            }
+            let filled = |field: &Option<Fallbacks>| field.as_ref().and_then(|field| field.filled(&scope));
+            let bytes =
+                filled(&self.base64).and_then(|text| decode_base64(&text)).map(AttachmentSource::Bytes);
+            let Some(source) = bytes
+                .or_else(|| filled(&self.url).or_else(|| filled(&self.reference)).map(AttachmentSource::Url))
+            else {
+                continue;
+            };
+            let size_bytes = match &source {
+                AttachmentSource::Bytes(bytes) => u64::try_from(bytes.len()).ok(),
+                AttachmentSource::Url(_) => filled(&self.size).and_then(|size| size.parse().ok()),
+            };
+            into.push(ChannelAttachment {
+                filename: filled(&self.name),
+                content_type: filled(&self.content_type),
+                size_bytes,
+                source,
+            });
+        }
+        if self.files {
+            let room = WEBHOOK_ATTACHMENTS.saturating_sub(into.len());
+            into.extend(scope.files().iter().take(room).map(super::generic::attachment_of_file));
+        }
+    }
+}
+
+/// Reads a body by its maps. `recognized` says that the body is of the provider's shape although no
+/// item came of it.
+pub(super) fn normalize(
+    maps: &[Map],
+    recognized: &[Condition],
+    document: &Document,
+    request: &Received<'_>,
+) -> Result<Normalized, Unreadable> {
+    let root = Scope::new(document.value().unwrap_or(&Value::Null), request, document.files());
+    let mut out = Normalized::default();
+    let (mut taken, mut skipped) = (HashSet::new(), HashSet::new());
+    let mut shapeless = Vec::new();
+    let mut next = 0_u32..;
+    for map in maps {
+        for scope in map.scopes(root.clone()) {
+            let position = next.next().unwrap_or(u32::MAX);
+            if out.items.len() + out.broken.len() >= WEBHOOK_MESSAGES {
+                return Err(Unreadable::at(
+                    "",
+                    format!("the body holds more than {WEBHOOK_MESSAGES} messages"),
+                ));
+            }
+            let address = std::ptr::from_ref(scope.item());
+            match map.wants(&scope) {
+                Ok(true) => {
+                    taken.insert(address);
+                    match map.read(&scope) {
+                        Ok(item) => out.items.push((position, item)),
+                        Err(details) => out.broken.push(Broken { position, details }),
+                    }
+                }
+                Ok(false) => {
+                    skipped.insert(address);
+                }
+                Err(key) => shapeless.push((address, position, key)),
+            }
+        }
+    }
+    // Nothing that is known as a message or as none: somebody has to look at it.
+    shapeless.retain(|(address, ..)| !taken.contains(address) && !skipped.contains(address));
+    if !taken.is_empty() || !skipped.is_empty() {
+        for (_, position, key) in shapeless.drain(..).take(WEBHOOK_MESSAGES) {
+            out.broken.push(Broken { position, details: vec![Detail::new(key, "nothing is there")] });
+        }
+    }
+    out.ignored = u32::try_from(skipped.difference(&taken).count()).unwrap_or(u32::MAX);
+    if out.items.is_empty() && out.broken.is_empty() && out.ignored == 0 {
+        let known = !recognized.is_empty()
+            && recognized.iter().all(|condition| condition.check(&root) == Found::Holds);
+        if known || (shapeless.is_empty() && maps.iter().any(|map| map.is_empty_list(&root))) {
+            out.ignored = 1;
+        } else {
+            let key = shapeless.first().map_or("map.each", |(_, _, key)| key);
+            return Err(Unreadable::at(key, "nothing is there"));
+        }
+    }
+    Ok(out)
+}
+
+impl Map {
+    /// Whether `each` finds no item because the list it looks into is there and empty.
+    fn is_empty_list(&self, root: &Scope<'_>) -> bool {
+        self.each_parents.iter().any(
+            |parent| matches!(parent.first(root).as_deref(), Some(Value::Array(items)) if items.is_empty()),
+        )
+    }
+}

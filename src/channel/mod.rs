@@ -1,0 +1,47 @@
+//! Channels: what a surface's `inbound` settings say about its webhooks, compiled once, and the pure
+//! steps of one request: handshake, verify, normalize. No I/O, no clock, no store: time and the
+//! received bytes are parameters, and what comes out are [`ChannelMessage`]s and mails.
+//!
+//! A provider whose webhooks are JSON is a TOML document in `presets/`, in the language that a user
+//! writes for a `custom` surface.
+
+mod answer;
+mod body;
+mod compile;
+mod condition;
+mod convert;
+mod error;
+mod form;
+mod generic;
+mod handshake;
+mod json;
+mod map;
+mod multipart;
+mod network;
+mod preset;
+mod record;
+mod request;
+mod selectors;
+mod settings;
+mod signature;
+mod signed;
+mod standard;
+mod template;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::Answer;
+pub use body::{Document, FilePart};
+pub use compile::{Channel, Limits, Proof, resolve_environment};
+pub use error::{Detail, Refused, SpecError, Unreadable};
+pub use handshake::Challenge;
+pub use map::{Broken, Item, Normalized};
+pub use network::Network;
+pub use preset::names as preset_names;
+pub use record::{Record, generic_json};
+pub use request::{HeaderList, Headers, Received, allowed_headers};
+
+#[cfg(doc)]
+use crate::envelope::ChannelMessage;

@@ -1,0 +1,35 @@
+//! Presets: providers as data. Each is a TOML document in the language of a surface's `inbound`,
+//! compiled into the binary; adding one adds a line here and a file.
+
+use super::error::Fault;
+use crate::model::JsonMap;
+use serde_json::Value;
+
+macro_rules! presets {
+    ($($name:literal),+ $(,)?) => {
+        const PRESETS: &[(&str, &str)] = &[$(($name, include_str!(concat!("presets/", $name, ".toml")))),+];
+    };
+}
+
+presets!["inlet", "standard-webhooks"];
+
+/// The names of all presets, in the order of the documentation.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    PRESETS.iter().map(|(name, _)| *name)
+}
+
+/// The settings of a preset; `custom` has none.
+pub(super) fn load(name: &str) -> Result<JsonMap, Fault> {
+    if name == "custom" {
+        return Ok(JsonMap::new());
+    }
+    let Some((_, text)) = PRESETS.iter().find(|(known, _)| *known == name) else {
+        let known: Vec<_> = names().collect();
+        return Err(Fault::new("inbound.provider", format!("must be custom or one of {}", known.join(", "))));
+    };
+    // A test reads every preset, so that this cannot fail for a released one.
+    match toml::from_str(text) {
+        Ok(Value::Object(map)) => Ok(map),
+        _ => Err(Fault::new("inbound.provider", format!("the preset {name} is damaged"))),
+    }
+}

@@ -1,0 +1,120 @@
+//! What is refused when a surface is set up, each with the key at fault.
+
+use super::*;
+
+fn custom(change: impl Fn(&mut JsonMap)) -> Value {
+    let mut inbound = map(json!({"provider": "custom", "secret": "a-good-secret",
+        "verify": {"scheme": "hmac-sha256", "header": "X-Sig"},
+        "map": {"thread": "$.t", "messageId": "$.i", "text": "$.x"}}));
+    change(&mut inbound);
+    Value::Object(inbound)
+}
+
+fn set(path: &[&str], value: &Value) -> Value {
+    custom(|inbound| {
+        let mut at = inbound;
+        let (last, first) = path.split_last().unwrap();
+        for key in first {
+            at = at.entry(*key).or_insert_with(|| json!({})).as_object_mut().unwrap();
+        }
+        at.insert((*last).to_owned(), value.clone());
+    })
+}
+
+#[test]
+fn every_mistake_names_its_key() {
+    let cases: &[(&[&str], Value, &str)] = &[
+        (&["typo"], json!(1), "inbound.typo"),
+        (&["provider"], json!("slck"), "inbound.provider"),
+        (&["secret"], json!("short"), "inbound.secrets"),
+        (&["secret"], json!("env:NOT_SET"), "inbound.secrets"),
+        (&["secret"], json!(5), "inbound.secret"),
+        (&["maxBodyBytes"], json!(0), "inbound.maxBodyBytes"),
+        (&["maxBodyBytes"], json!(1e12), "inbound.maxBodyBytes"),
+        (&["rateLimitPerMinute"], json!(-1), "inbound.rateLimitPerMinute"),
+        (&["allowIps"], json!(["10.0.0.0/40"]), "inbound.allowIps"),
+        (&["allowUnsigned"], json!("yes"), "inbound.allowUnsigned"),
+        (&["publicUrl"], json!("ftp://x"), "inbound.publicUrl"),
+        (&["verify", "scheme"], json!("hmac-md5"), "inbound.verify.scheme"),
+        (&["verify", "scheme"], json!("none"), "inbound.verify.header"),
+        (&["verify", "encoding"], json!("base32"), "inbound.verify.encoding"),
+        (&["verify", "headr"], json!("X"), "inbound.verify.headr"),
+        (&["verify", "signed"], json!("{rawbody}"), "inbound.verify.signed"),
+        (&["verify", "signed"], json!("{url}{raw}"), "inbound.publicUrl"),
+        (&["verify", "signed"], json!("{timestamp}.{raw}"), "inbound.verify.timestamp"),
+        (&["verify", "timestamp"], json!({"from": "header:X-T"}), "inbound.verify.signed"),
+        (&["verify", "timestamp"], json!({"from": "X-T"}), "inbound.verify.timestamp.from"),
+        (
+            &["verify", "timestamp"],
+            json!({"from": "body:/t", "tolerance": 0}),
+            "inbound.verify.timestamp.tolerance",
+        ),
+        (
+            &["verify", "timestamp"],
+            json!({"from": "body:/t", "tolerance": "inf"}),
+            "inbound.verify.timestamp.tolerance",
+        ),
+        (
+            &["verify", "timestamp"],
+            json!({"from": "body:/t", "unit": "min"}),
+            "inbound.verify.timestamp.unit",
+        ),
+        (&["map", "thread"], json!("$.a["), "inbound.map.thread"),
+        (&["map", "thread"], json!(["$.a", "b"]), "inbound.map.thread[1]"),
+        (&["map", "thread"], json!("$..a..b"), "inbound.map.thread"),
+        (&["map", "thread"], json!("$.a[?@.b == $.c]"), "inbound.map.thread"),
+        (&["map", "thread"], json!("header:X-Thread"), "inbound.map"),
+        (&["map", "messageId"], json!("query:id"), "inbound.map"),
+        (&["map", "text"], json!(null), "inbound.map.text"),
+        (&["map", "time"], json!({"path": "$.t", "format": "iso"}), "inbound.map.time.format"),
+        (&["map", "direction"], json!({"path": "$.d", "default": "in"}), "inbound.map.direction.default"),
+        (&["map", "when"], json!([{"path": "$.t"}]), "inbound.map.when[0].in"),
+        (&["map", "attachments"], json!({"name": "$.n"}), "inbound.map.attachments.url"),
+        (&["answer"], json!({"status": 404}), "inbound.answer.status"),
+        (&["map"], json!([]), "inbound.map"),
+        (&["verify"], json!([]), "inbound.verify"),
+    ];
+    for (path, value, key) in cases {
+        let fault = fault(set(path, value));
+        assert_eq!(fault.key, *key, "{path:?} = {value}: {fault}");
+        assert!(fault.to_string().starts_with("surface `test`: inbound"), "{fault}");
+    }
+}
+
+#[test]
+fn a_surface_without_a_secret_says_so_itself() {
+    // Expectation 9.
+    for provider in ["inlet", "standard-webhooks", "custom"] {
+        assert_eq!(fault(json!({"provider": provider})).key, "inbound.secret", "{provider}");
+    }
+    let open = channel(json!({"provider": "inlet", "allowUnsigned": true}));
+    assert_eq!(Post::new("{}").verified(&open), Ok(()));
+    assert_eq!(open.warnings().len(), 1);
+    let closed = fault(custom(|inbound| {
+        inbound.insert("verify".to_owned(), json!({"scheme": "none"}));
+    }));
+    assert_eq!(closed.key, "inbound.allowUnsigned");
+}
+
+#[test]
+fn a_secret_never_stands_in_a_message() {
+    let fault = fault(json!({"provider": "standard-webhooks", "secret": "whsec_c@nary!"}));
+    assert!(!fault.to_string().contains("nary"), "{fault}");
+    let channel = channel(json!({"provider": "inlet", "secret": "canary-canary"}));
+    assert!(!format!("{channel:?}").contains("canary"));
+}
+
+#[test]
+fn a_message_without_an_id_is_warned_about() {
+    let channel = channel(custom(|inbound| {
+        inbound.insert("map".to_owned(), json!({"thread": "$.t", "text": "$.x"}));
+    }));
+    assert_eq!(channel.warnings().len(), 1);
+}
+
+#[test]
+fn environment_names_are_resolved_for_configuration_files() {
+    let mut inbound = map(json!({"provider": "inlet", "secrets": ["env:A", "env:B"]}));
+    resolve_environment(&mut inbound, &|name| (name == "A").then(|| "from-environment".to_owned()));
+    assert_eq!(inbound["secrets"], json!(["from-environment", "env:B"]));
+}

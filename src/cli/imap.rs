@@ -1,0 +1,136 @@
+//! `inlet imap`: mailboxes, over the API of a running worker.
+
+use super::WorkerAddress;
+use super::client::Worker;
+use super::output::{cell, say, say_json, table};
+use super::surfaces::find;
+use crate::config::Config;
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::io::Read as _;
+use std::process::ExitCode;
+
+/// The largest body that `verify` reads from its file, in bytes.
+const BODY_BYTES: u64 = 1024 * 1024;
+
+/// What can be done with mailboxes.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Try the logins of a mailbox that is yet to be configured; exit code 1 if one fails.
+    Verify(Verify),
+    /// Read the mailbox now and wait for the end; exit code 1 if it fails.
+    #[command(after_help = "Example:\n  inlet imap poll support-mail")]
+    Poll(One),
+    /// How polling goes.
+    #[command(after_help = "Example:\n  inlet imap status support-mail --json")]
+    Status(One),
+}
+
+/// Arguments of `inlet imap verify`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  inlet imap verify support-mail --body mailbox.json\n\nmailbox.json is the body of \
+                      POST /v1/messaging/imap/:surfaceId/start: imapHost, imapPort, imapUsername, imapPassword, ..."
+)]
+pub struct Verify {
+    /// The surface's id or name.
+    surface: String,
+    /// A file with the mailbox's settings as JSON; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    body: std::path::PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    worker: WorkerAddress,
+}
+
+/// Arguments of commands about one mailbox.
+#[derive(Debug, Args)]
+pub struct One {
+    /// The surface's id or name.
+    surface: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    worker: WorkerAddress,
+}
+
+pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Verify(arguments) => verify(&arguments, config).await,
+        Command::Poll(one) => {
+            let answer = ask(&one, Method::POST, "poll", config).await?;
+            show(&answer, &["success", "messagesProcessed", "lastUid"], one.json);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Status(one) => {
+            let answer = ask(&one, Method::GET, "status", config).await?;
+            let fields = [
+                "active",
+                "pollStatus",
+                "connection",
+                "mailbox",
+                "lastUid",
+                "messagesProcessed",
+                "backlog",
+                "lastPollAt",
+                "nextPollAt",
+                "consecutiveErrors",
+                "lastError",
+                "worker",
+            ];
+            show(&answer, &fields, one.json);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn ask(one: &One, method: Method, action: &str, config: &Config) -> anyhow::Result<Value> {
+    let worker = Worker::new(&one.worker, config)?;
+    let id = cell(&find(&worker, &one.surface).await?, "id");
+    let body = (method == Method::POST).then(|| json!({}));
+    worker.ask(method, &format!("/v1/messaging/imap/{id}/{action}"), body.as_ref()).await
+}
+
+async fn verify(arguments: &Verify, config: &Config) -> anyhow::Result<ExitCode> {
+    let body = read_body(&arguments.body)?;
+    let worker = Worker::new(&arguments.worker, config)?;
+    let id = cell(&find(&worker, &arguments.surface).await?, "id");
+    let answer = worker.ask(Method::POST, &format!("/v1/messaging/imap/{id}/verify"), Some(&body)).await?;
+    let failed =
+        |part: &str| answer.pointer(&format!("/{part}/success")).and_then(Value::as_bool) == Some(false);
+    if arguments.json {
+        say_json(&answer);
+    } else {
+        for part in ["imap", "smtp"] {
+            let result = answer.get(part).unwrap_or(&Value::Null);
+            let words = if failed(part) { cell(result, "error") } else { "ok".to_owned() };
+            say(&format!("{part}  {words}"));
+        }
+    }
+    Ok(if failed("imap") || failed("smtp") { ExitCode::from(super::EXIT_FAILED) } else { ExitCode::SUCCESS })
+}
+
+fn read_body(path: &std::path::Path) -> anyhow::Result<Value> {
+    let mut text = String::new();
+    if path == std::path::Path::new("-") {
+        std::io::stdin().take(BODY_BYTES).read_to_string(&mut text).context("standard input")?;
+    } else {
+        let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
+        file.take(BODY_BYTES).read_to_string(&mut text).with_context(|| path.display().to_string())?;
+    }
+    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))
+}
+
+fn show(answer: &Value, fields: &[&str], as_json: bool) {
+    if as_json {
+        return say_json(answer);
+    }
+    let rows: Vec<Vec<String>> =
+        fields.iter().map(|field| vec![(*field).to_owned(), cell(answer, field)]).collect();
+    say(&table(&rows));
+}

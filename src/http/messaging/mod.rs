@@ -1,0 +1,74 @@
+//! The messaging view (api.md 1): one endpoint a file. What they share stands here: who may see a
+//! conversation, and which matching keys one made by a client has.
+
+pub mod create;
+pub mod delete;
+pub mod list;
+pub mod list_messages;
+pub mod post_message;
+pub mod read;
+pub mod release;
+pub mod takeover;
+pub mod update;
+mod views;
+
+pub use views::{ConversationDetail, ConversationSummary, MessageView, message_views};
+
+use super::{ApiError, AppState, Caller};
+use crate::ids::{ConversationId, EventId, SurfaceId};
+use crate::matching::keys;
+use crate::model::conversation::Conversation;
+use crate::model::key::KeyHash;
+use crate::model::surface::Surface;
+use crate::store::outbox::{Event, EventKind};
+
+/// A conversation that the caller may see; the id of a merged one gives its survivor.
+async fn visible_conversation(
+    state: &AppState,
+    caller: &Caller,
+    id: ConversationId,
+) -> Result<Conversation, ApiError> {
+    let not_found = || ApiError::not_found("Conversation");
+    let conversation = state.store.get_conversation(caller.tenant_id, id).await?.ok_or_else(not_found)?;
+    if caller.workspace_id.is_some() {
+        visible_surface(state, caller, conversation.surface_id).await.map_err(|_| not_found())?;
+    }
+    Ok(conversation)
+}
+
+/// A surface that the caller may see.
+async fn visible_surface(state: &AppState, caller: &Caller, id: SurfaceId) -> Result<Surface, ApiError> {
+    let surface = state.store.get_surface(caller.tenant_id, id).await?;
+    surface
+        .filter(|surface| caller.sees_workspace(surface.workspace_id.as_deref()))
+        .ok_or_else(|| ApiError::not_found("Surface"))
+}
+
+/// The key under which a conversation with that thread and participant is found again.
+fn thread_key(surface: &Surface, thread_id: Option<&str>, participant_id: Option<&str>) -> Option<KeyHash> {
+    keys::thread(&surface.kind, surface.joins_participants(), thread_id, participant_id)
+}
+
+/// A channel's id as it is kept: on email surfaces without angle brackets, nowhere empty.
+fn external_id(surface: &Surface, id: Option<String>) -> Option<String> {
+    let id = id.filter(|id| !id.trim().is_empty())?;
+    if surface.kind != keys::EMAIL {
+        return Some(id);
+    }
+    let bare = id.trim().trim_start_matches('<').trim_end_matches('>');
+    (!bare.is_empty()).then(|| bare.to_owned())
+}
+
+/// An event about a conversation.
+fn conversation_event(state: &AppState, kind: EventKind, conversation: &Conversation) -> Event {
+    Event {
+        id: state.ids.next::<EventId>(),
+        kind,
+        surface_id: conversation.surface_id,
+        conversation_id: Some(conversation.id),
+        message_id: None,
+        merged_conversation_id: None,
+        backfill: false,
+        created_at: state.now(),
+    }
+}

@@ -1,0 +1,93 @@
+//! The HTTP interface: routes, what requests are read as, who calls, how errors look. Handlers begin
+//! and commit their own transactions; what comes in from channels is stored by `ingest`.
+
+mod auth;
+mod connection;
+pub mod cursor;
+pub mod error;
+pub mod extract;
+pub mod fields;
+mod health;
+mod messaging;
+mod observe;
+pub mod openapi;
+pub mod page;
+mod retry;
+mod router;
+mod server;
+
+pub use auth::{Caller, KeyCache, Scope};
+pub use error::ApiError;
+pub use retry::retry;
+pub use router::{document as openapi, router};
+pub use server::{ServerLimits, serve};
+
+use crate::clock::Clock;
+use crate::ids::Ids;
+use crate::limits;
+use crate::secret::Sealer;
+use crate::store::Store;
+use jiff::Timestamp;
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    /// Where everything is kept.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids and random bytes.
+    pub ids: Ids,
+    /// What configuration decides.
+    pub settings: Arc<Settings>,
+    /// Seals and opens the secrets of surfaces.
+    pub sealer: Sealer,
+    /// API keys seen a moment ago.
+    pub keys: Arc<KeyCache>,
+    /// The figures of the process.
+    pub metrics: PrometheusHandle,
+}
+
+impl AppState {
+    /// The time as the store keeps it, in whole microseconds: what is answered is what is read later.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+}
+
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppState").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// What configuration decides about the interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where clients reach us, without a slash at the end: `https://inlet.example`.
+    pub public_url: String,
+    /// How long a client may take to send a body; larger ones get a second more for each 64 KiB.
+    pub body_timeout: Duration,
+    /// Largest body of an API request.
+    pub api_body_bytes: usize,
+    /// Largest body of a webhook request, unless its surface says less.
+    pub webhook_body_bytes: usize,
+}
+
+impl Settings {
+    /// The defaults, for a service that is reached at `public_url`.
+    #[must_use]
+    pub fn new(public_url: impl Into<String>) -> Self {
+        Self {
+            public_url: public_url.into(),
+            body_timeout: Duration::from_secs(30),
+            api_body_bytes: limits::API_BODY_BYTES,
+            webhook_body_bytes: limits::WEBHOOK_BODY_BYTES,
+        }
+    }
+}

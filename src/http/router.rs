@@ -1,0 +1,58 @@
+//! Every route, on one screen.
+
+use super::error::ApiError;
+use super::observe::{observe, panicked};
+use super::{AppState, health, messaging, openapi};
+use axum::Router;
+use axum::http::{StatusCode, Uri};
+use axum::middleware;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The routes with their description. Endpoints of one path stand in one `routes!`.
+fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+        .routes(routes!(openapi::openapi))
+        .routes(routes!(messaging::list::list, messaging::create::create))
+        .routes(routes!(messaging::read::read, messaging::update::update, messaging::delete::delete))
+        .routes(routes!(messaging::list_messages::list_messages, messaging::post_message::post_message))
+        .routes(routes!(messaging::takeover::takeover))
+        .routes(routes!(messaging::takeover::take_over))
+        .routes(routes!(messaging::release::release))
+}
+
+/// The service.
+pub fn router(state: AppState) -> Router {
+    let (router, _) = routes().split_for_parts();
+    router
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(state.clone(), observe))
+        .with_state(state)
+}
+
+/// The description.
+#[must_use]
+pub fn document() -> OpenApi {
+    let mut document = routes().into_openapi();
+    openapi::complete(&mut document);
+    document
+}
+
+async fn unknown_route(_: Uri) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "UNKNOWN_ROUTE", "There is no such route; see /openapi.json.")
+}
+
+async fn wrong_method() -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "METHOD_NOT_ALLOWED",
+        "This route does not take this method; Allow names the ones it takes.",
+    )
+}

@@ -1,0 +1,239 @@
+//! Mails: direction, identity, links, flags.
+
+use super::{AttachmentData, InboundAttachment, InboundMessage, SurfaceSettings, label};
+use crate::email::{self, Mail, MailPart};
+use crate::envelope::Origin;
+use crate::ids::SurfaceId;
+use crate::limits;
+use crate::matching::decide::Rule;
+use crate::matching::keys;
+use crate::model::conversation::Participant;
+use crate::model::key::KeyHash;
+use crate::model::message::{Direction, Role};
+use crate::model::{Address, JsonMap};
+use bytes::Bytes;
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::{Value, json};
+
+/// How far ahead of our clock a Date header may be before it is taken for nonsense, in hours.
+const FUTURE_TOLERANCE_HOURS: i64 = 24;
+
+pub(super) fn normalize(
+    surface_id: SurfaceId,
+    origin: Origin,
+    received_at: Timestamp,
+    raw: Bytes,
+    oversized_bytes: Option<u64>,
+    settings: &SurfaceSettings,
+) -> InboundMessage {
+    let mut mail = email::read(&raw);
+    let place = Place::of(&origin);
+    let verdict = Verdict::of(&mail, place.sent, settings);
+    let external_message_id = external_id(&mail);
+    let author = author(&mail);
+    let counterpart = match verdict.direction {
+        Some(Direction::Outbound) => {
+            mail.to.first().or(mail.cc.first()).or(mail.bcc.first()).map(participant)
+        }
+        _ => author.clone(),
+    };
+    let metadata = metadata(&mut mail, &verdict, place, oversized_bytes);
+    InboundMessage {
+        surface_id,
+        received_at,
+        identity: keys::mail(&external_message_id),
+        fingerprint: KeyHash::shorten(&mail.fingerprint),
+        keys: links(&mail),
+        rule: Rule::References,
+        participant_key: None,
+        thread_id: Some(mail.references.first().cloned().unwrap_or_else(|| external_message_id.clone())),
+        author,
+        counterpart,
+        participant_metadata: JsonMap::new(),
+        context: JsonMap::new(),
+        direction: verdict.direction,
+        role: verdict.role,
+        subject: mail.subject.as_deref().and_then(|subject| label(subject, limits::SUBJECT_CHARS)),
+        sent_at: sent_at(&mail, place.internal_date, received_at),
+        reopens: verdict.direction == Some(Direction::Inbound)
+            && !mail.flags.auto_reply
+            && !mail.flags.bounce,
+        disowned: verdict.disowned,
+        sent_copy: place.sent,
+        policy: settings.policy,
+        separates_strangers: settings.separates_strangers,
+        backfill: place.backfill,
+        source: Some(raw),
+        oversized: oversized_bytes.is_some(),
+        in_reply_to: mail.in_reply_to.first().or(mail.references.last()).cloned(),
+        content: std::mem::take(&mut mail.content),
+        content_html: mail.content_html.take(),
+        attachments: mail.attachments.into_iter().map(attachment).collect(),
+        metadata,
+        origin,
+        external_message_id,
+    }
+}
+
+/// Where in a mailbox a mail was found.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    internal_date: Option<Timestamp>,
+    sent: bool,
+    backfill: bool,
+}
+
+impl Place {
+    fn of(origin: &Origin) -> Self {
+        match origin {
+            Origin::Imap { internal_date, sent, backfill, .. } => {
+                Self { internal_date: *internal_date, sent: *sent, backfill: *backfill }
+            }
+            Origin::Import => Self { backfill: true, ..Self::default() },
+            Origin::Webhook { .. } => Self::default(),
+        }
+    }
+}
+
+/// Whose mail it is, and whether to believe it (matching.md 3 and 5).
+struct Verdict {
+    direction: Option<Direction>,
+    role: Role,
+    spoof_suspected: bool,
+    disowned: bool,
+}
+
+impl Verdict {
+    fn of(mail: &Mail, sent: bool, settings: &SurfaceSettings) -> Self {
+        let believable = !mail.flags.from_ambiguous;
+        let own = mail.from.as_ref().is_some_and(|from| settings.is_own(&from.email));
+        let disowned = !sent && fails_dmarc(mail, settings);
+        let outbound = sent || (own && believable && settings.trusts_own_addresses && !disowned);
+        // Only a mailbox of ours says that a mail is ours; From is a claim that anyone can make.
+        let spoof_suspected = !outbound && (own || disowned);
+        let (direction, role) = if mail.flags.bounce {
+            (None, Role::System)
+        } else if outbound {
+            (Some(Direction::Outbound), Role::Assistant)
+        } else {
+            (Some(Direction::Inbound), Role::User)
+        };
+        Self { direction, role, spoof_suspected, disowned }
+    }
+}
+
+/// Whether the surface's own receiving server says `dmarc=fail` (RFC 8601 section 2.7; only the
+/// topmost field of the trusted authserv-id counts, since a sender can write any below it).
+fn fails_dmarc(mail: &Mail, settings: &SurfaceSettings) -> bool {
+    let Some(trusted) = &settings.trusted_authserv else { return false };
+    let ours = mail.authentication_results.iter().find(|field| {
+        let id = field.split(';').next().unwrap_or_default();
+        let id = id.split_whitespace().next().unwrap_or_default();
+        id.eq_ignore_ascii_case(trusted)
+    });
+    let results = ours.map(|field| field.to_ascii_lowercase()).unwrap_or_default();
+    results.split(';').skip(1).any(|result| {
+        let mut words = result.split_whitespace();
+        words.next().is_some_and(|first| first == "dmarc=fail")
+    })
+}
+
+fn external_id(mail: &Mail) -> String {
+    match (&mail.message_id, &mail.digest) {
+        (Some(id), _) => id.clone(),
+        (None, digest) => {
+            let digest = digest.unwrap_or(mail.fingerprint);
+            digest.iter().fold("sha256:".to_owned(), |mut text, byte| {
+                text.push_str(&format!("{byte:02x}"));
+                text
+            })
+        }
+    }
+}
+
+/// Own id, what it answers, its references from the nearest to the farthest remembered, the root,
+/// and what it reports on.
+fn links(mail: &Mail) -> Vec<KeyHash> {
+    let nearest = mail.references.iter().rev().take(limits::REFERENCES_NEAREST);
+    let ids = mail
+        .message_id
+        .iter()
+        .chain(mail.in_reply_to.iter().take(limits::REFERENCES_NEAREST))
+        .chain(nearest)
+        .chain(mail.references.first())
+        .chain(&mail.reported);
+    let mut links: Vec<KeyHash> = Vec::new();
+    for key in ids.map(|id| keys::mail(id)) {
+        if !links.contains(&key) {
+            links.push(key);
+        }
+    }
+    links
+}
+
+/// From; behind a list that rewrote it, whom the list says it forwards (matching.md 3).
+fn author(mail: &Mail) -> Option<Participant> {
+    let rewritten = mail.list_id.is_some() && mail.original_from.is_some();
+    let address = if rewritten { mail.original_from.as_ref() } else { mail.from.as_ref() };
+    address.or(mail.sender.as_ref()).map(participant)
+}
+
+fn participant(address: &Address) -> Participant {
+    Participant {
+        external_id: address.email.clone(),
+        name: address.name.as_deref().and_then(|name| label(name, limits::NAME_CHARS)),
+        email: Some(address.email.clone()),
+    }
+}
+
+/// The Date header when it is sane, else INTERNALDATE, else arrival (api.md 9).
+fn sent_at(mail: &Mail, internal_date: Option<Timestamp>, received_at: Timestamp) -> Timestamp {
+    let latest = received_at.checked_add(FUTURE_TOLERANCE_HOURS.hours()).unwrap_or(Timestamp::MAX);
+    mail.date.filter(|date| *date <= latest).or(internal_date).unwrap_or(received_at)
+}
+
+fn metadata(mail: &mut Mail, verdict: &Verdict, place: Place, oversized_bytes: Option<u64>) -> JsonMap {
+    let flags = [
+        ("autoReply", mail.flags.auto_reply),
+        ("bounce", mail.flags.bounce),
+        ("readReceipt", mail.flags.read_receipt),
+        ("list", mail.flags.list),
+        ("spam", mail.flags.spam),
+        ("encrypted", mail.flags.encrypted),
+        ("signed", mail.flags.signed),
+        ("fromAmbiguous", mail.flags.from_ambiguous),
+        ("parseLimited", mail.flags.parse_limited),
+        ("spoofSuspected", verdict.spoof_suspected),
+        ("oversized", oversized_bytes.is_some()),
+        ("backfill", place.backfill),
+    ];
+    let flags: JsonMap =
+        flags.into_iter().filter(|(_, on)| *on).map(|(name, on)| (name.to_owned(), json!(on))).collect();
+    let mut metadata = JsonMap::new();
+    metadata.insert("flags".to_owned(), Value::Object(flags));
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            metadata.insert(name.to_owned(), value);
+        }
+    };
+    put("from", mail.from.as_ref().map(|from| json!(from)));
+    put("to", (!mail.to.is_empty()).then(|| json!(mail.to)));
+    put("cc", (!mail.cc.is_empty()).then(|| json!(mail.cc)));
+    put("replyTo", (!mail.reply_to.is_empty()).then(|| json!(mail.reply_to)));
+    put("listId", mail.list_id.take().map(Value::String));
+    put("reportedMessageId", mail.reported.clone().map(Value::String));
+    put("quoted", mail.quoted.take().map(Value::String));
+    put("signature", mail.signature.take().map(Value::String));
+    put("sizeBytes", oversized_bytes.map(|size| json!(size)));
+    metadata
+}
+
+fn attachment(part: MailPart) -> InboundAttachment {
+    InboundAttachment {
+        filename: part.filename,
+        content_type: part.content_type,
+        content_id: part.content_id,
+        inline: part.inline,
+        data: AttachmentData::Bytes(Bytes::from(part.data)),
+    }
+}

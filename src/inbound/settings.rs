@@ -1,0 +1,92 @@
+//! What a surface's `config` says about reading and matching, with the defaults of matching.md.
+
+use crate::matching::decide::Policy;
+use crate::matching::keys::EMAIL;
+use crate::model::JsonMap;
+use crate::model::surface::Surface;
+use serde_json::Value;
+
+/// The settings that the pipeline needs of one surface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SurfaceSettings {
+    /// The surface's type.
+    pub kind: String,
+    /// Windows of matching.
+    pub policy: Policy,
+    /// Whether whoever writes in a thread joins it (`match.participantMismatch`).
+    pub joins_strangers: bool,
+    /// Whether a sender new to a conversation opens one of their own (`match.strangers`).
+    pub separates_strangers: bool,
+    /// Whether mail from one of our own addresses is believed to be ours (`match.trustOwnAddresses`).
+    pub trusts_own_addresses: bool,
+    /// Our own addresses, lower-cased, without plus tags.
+    pub own_addresses: Vec<String>,
+    /// The authserv-id whose Authentication-Results are believed.
+    pub trusted_authserv: Option<String>,
+}
+
+impl SurfaceSettings {
+    /// Reads the settings of `surface`; `mailbox` is its mailbox's configuration, if it has one.
+    #[must_use]
+    pub fn of(surface: &Surface, mailbox: Option<&JsonMap>) -> Self {
+        let matching = surface.config.get("match").and_then(Value::as_object);
+        let rule = |name: &str| matching.and_then(|rules| rules.get(name));
+        let word = |name: &str| rule(name).and_then(Value::as_str);
+        let days = |name: &str, default: i64| rule(name).and_then(Value::as_i64).unwrap_or(default).max(0);
+        let default = Policy::default();
+        Self {
+            kind: surface.kind.clone(),
+            policy: Policy {
+                reopen_days: days("reopenDays", default.reopen_days),
+                window_days: days("windowDays", default.window_days),
+            },
+            joins_strangers: match word("participantMismatch") {
+                Some("join") => true,
+                Some("separate") => false,
+                _ => surface.is_many_to_many(),
+            },
+            separates_strangers: word("strangers") == Some("separate"),
+            trusts_own_addresses: rule("trustOwnAddresses").and_then(Value::as_bool).unwrap_or(false),
+            own_addresses: own_addresses(&surface.config, mailbox),
+            trusted_authserv: surface
+                .config
+                .get("trustedAuthserv")
+                .and_then(Value::as_str)
+                .map(str::to_ascii_lowercase),
+        }
+    }
+
+    /// Whether its messages are mails.
+    #[must_use]
+    pub fn is_email(&self) -> bool {
+        self.kind == EMAIL
+    }
+
+    /// Whether `address` is one of ours, plus tags folded.
+    #[must_use]
+    pub fn is_own(&self, address: &str) -> bool {
+        let folded = fold(address);
+        self.own_addresses.contains(&folded)
+    }
+}
+
+fn own_addresses(config: &JsonMap, mailbox: Option<&JsonMap>) -> Vec<String> {
+    let listed = config.get("ownAddresses").and_then(Value::as_array).into_iter().flatten();
+    let from = mailbox.and_then(|settings| settings.get("fromAddress"));
+    let mut addresses: Vec<String> = listed.chain(from).filter_map(Value::as_str).map(fold).collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses
+}
+
+/// `Ann+tag@Example.org` is `ann@example.org`.
+fn fold(address: &str) -> String {
+    let address = address.trim().to_lowercase();
+    match address.rsplit_once('@') {
+        Some((local, domain)) => {
+            let local = local.split('+').next().filter(|part| !part.is_empty()).unwrap_or(local);
+            format!("{local}@{domain}")
+        }
+        None => address,
+    }
+}

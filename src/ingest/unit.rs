@@ -1,0 +1,316 @@
+//! One batch, one transaction: find, decide, write. Begun and ended in [`Unit::run`].
+
+use super::prepare::{Prepared, Read};
+use super::sources::Kept;
+use super::write::Writing;
+use super::{Progress, Receipt};
+use crate::ids::{ConversationId, Ids, SurfaceId, TenantId};
+use crate::matching::decide::{Candidate, Decision, Found, decide};
+use crate::matching::keys;
+use crate::model::conversation::ConversationState;
+use crate::model::imap::Outcome;
+use crate::model::key::KeyHash;
+use crate::model::message::Direction;
+use crate::store::ingest::Identity;
+use crate::store::{Store, StoreError, Tx};
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+
+/// How often a conversation may point on to another before the batch starts over.
+const POINTER_HOPS: usize = 16;
+
+pub(super) struct Unit<'a> {
+    pub tenant: TenantId,
+    pub items: &'a [Prepared],
+    pub progress: Option<&'a Progress>,
+    pub kept: &'a Kept,
+    pub ids: &'a Ids,
+    pub now: Timestamp,
+}
+
+/// A message that is new, and under which identity.
+pub(super) struct Fresh<'a> {
+    pub read: &'a Read,
+    pub identity: KeyHash,
+    pub external_message_id: String,
+    /// Its external id was taken by a different message.
+    pub is_second: bool,
+    /// A copy of it was found among what we sent.
+    pub outbound: bool,
+    /// The conversation it refers to and was kept out of.
+    pub related: Option<ConversationId>,
+    /// Whether its author was not yet a participant of the conversation it joins.
+    pub new_participant: bool,
+}
+
+/// What became of each message of the batch, by position.
+pub(super) enum Fate {
+    /// Stored: the position among the new ones.
+    New(usize),
+    /// A copy of a message of this very batch: the position among the new ones.
+    CopyOfNew(usize),
+    /// A copy of what is stored.
+    Known(Identity),
+}
+
+impl Unit<'_> {
+    /// Runs the unit. Idempotent: running it again changes nothing and gives the same ids.
+    pub async fn run(&self, store: &Store) -> Result<Vec<Vec<Receipt>>, StoreError> {
+        let mut tx = store.begin().await?;
+        if let Some(progress) = self.progress {
+            tx.fence(progress.lease).await?;
+        }
+        let reads: Vec<&Read> =
+            self.items.iter().flat_map(|item| &item.messages).map(AsRef::as_ref).collect();
+        let (fates, mut fresh) = self.triage(&mut tx, &reads).await?;
+        let found = self.find(&mut tx, &fresh).await?;
+        let candidates = self.candidates(&mut tx, &mut fresh, &found).await?;
+        let decision = decide(&candidates, &found);
+        mark_new_participants(&mut fresh, &decision, &found);
+        let writing = Writing {
+            unit: self,
+            reads: &reads,
+            fates: &fates,
+            fresh: &fresh,
+            found: &found,
+            decision: &decision,
+        };
+        let receipts = writing.write(&mut tx).await?;
+        tx.commit().await?;
+        Ok(self.regroup(receipts))
+    }
+
+    /// Tells new messages from copies, in the batch and in the store (matching.md 1).
+    async fn triage<'r>(
+        &self,
+        tx: &mut Tx,
+        reads: &[&'r Read],
+    ) -> Result<(Vec<Fate>, Vec<Fresh<'r>>), StoreError> {
+        let keys: Vec<_> =
+            reads.iter().map(|read| (read.message.surface_id, read.message.identity)).collect();
+        let mut known = by_place(tx.find_identities(self.tenant, &keys).await?);
+        let seconds = seconds(reads, &known);
+        if !seconds.is_empty() {
+            known.extend(by_place(tx.find_identities(self.tenant, &seconds).await?));
+        }
+        let mut fates = Vec::with_capacity(reads.len());
+        let mut fresh: Vec<Fresh<'r>> = Vec::new();
+        let mut in_batch: HashMap<(SurfaceId, KeyHash), usize> = HashMap::new();
+        for read in reads {
+            let fate = place(read, &known, &mut in_batch, &mut fresh);
+            if let Fate::CopyOfNew(position) = fate
+                && let Some(first) = fresh.get_mut(position)
+            {
+                first.outbound |= read.message.sent_copy;
+            }
+            fates.push(fate);
+        }
+        Ok((fates, fresh))
+    }
+
+    /// Everything the new messages' keys lead to, locked.
+    async fn find(&self, tx: &mut Tx, fresh: &[Fresh<'_>]) -> Result<Found, StoreError> {
+        let mut wanted: Vec<(SurfaceId, KeyHash)> = fresh
+            .iter()
+            .flat_map(|it| it.read.message.keys.iter().map(|key| (it.read.message.surface_id, *key)))
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let leads = tx.find_thread_keys(self.tenant, &wanted).await?;
+        let leads = leads.into_iter().map(|key| ((key.surface_id, key.key), key.conversation_id)).collect();
+        let mut found = Found { leads, states: HashMap::new() };
+        for _ in 0..POINTER_HOPS {
+            let missing = found.missing();
+            if missing.is_empty() {
+                return Ok(found);
+            }
+            let states = tx.lock_conversations(self.tenant, &missing).await?;
+            if states.is_empty() {
+                // Keys that lead to conversations which are gone: matching treats them as free.
+                return Ok(found);
+            }
+            found.states.extend(states.into_iter().map(|state| (state.id, state)));
+        }
+        Err(StoreError::Stale)
+    }
+
+    /// What matching looks at; messages that must stand alone get no keys (matching.md 3).
+    async fn candidates(
+        &self,
+        tx: &mut Tx,
+        fresh: &mut [Fresh<'_>],
+        found: &Found,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let mut met: Vec<(usize, ConversationId, String)> = Vec::new();
+        for (position, it) in fresh.iter().enumerate() {
+            let Some(author) = author_id(it) else { continue };
+            if let Some(state) = nearest(it, found) {
+                met.push((position, state.id, author.to_owned()));
+            }
+        }
+        let pairs: Vec<_> = met.iter().map(|(_, id, author)| (*id, author.clone())).collect();
+        let known = if pairs.is_empty() {
+            HashSet::new()
+        } else {
+            tx.known_participants(self.tenant, &pairs).await?
+        };
+        for (position, conversation, author) in met {
+            let Some(it) = fresh.get_mut(position) else { continue };
+            let is_known = known.contains(&(conversation, author));
+            let stranger = !is_known && it.read.message.separates_strangers;
+            if (it.read.message.disowned && is_known) || stranger {
+                it.related = Some(conversation);
+            }
+            it.new_participant = !is_known && it.related.is_none();
+        }
+        Ok(fresh.iter().map(candidate).collect())
+    }
+
+    fn regroup(&self, receipts: Vec<Receipt>) -> Vec<Vec<Receipt>> {
+        let mut receipts = receipts.into_iter();
+        self.items.iter().map(|item| receipts.by_ref().take(item.messages.len()).collect()).collect()
+    }
+}
+
+fn by_place(identities: Vec<Identity>) -> HashMap<(SurfaceId, KeyHash), Identity> {
+    identities.into_iter().map(|it| ((it.surface_id, it.key), it)).collect()
+}
+
+/// Second identities to be looked for: of messages whose id is taken by another, stored or in the batch.
+fn seconds(reads: &[&Read], known: &HashMap<(SurfaceId, KeyHash), Identity>) -> Vec<(SurfaceId, KeyHash)> {
+    let mut first: HashMap<(SurfaceId, KeyHash), KeyHash> =
+        known.iter().map(|(place, identity)| (*place, identity.fingerprint)).collect();
+    let mut wanted = Vec::new();
+    for read in reads {
+        let message = &read.message;
+        let place = (message.surface_id, message.identity);
+        let taken_by = *first.entry(place).or_insert(message.fingerprint);
+        if !keys::same_message(taken_by, message.fingerprint) {
+            wanted.push((message.surface_id, second(read).0));
+        }
+    }
+    wanted
+}
+
+fn second(read: &Read) -> (KeyHash, String) {
+    keys::second_identity(keys::EMAIL, &read.message.external_message_id, read.message.fingerprint)
+}
+
+/// An identity that a message claims.
+struct Claim {
+    identity: KeyHash,
+    external_message_id: String,
+    is_second: bool,
+}
+
+impl Claim {
+    fn own(read: &Read) -> Self {
+        let message = &read.message;
+        Self {
+            identity: message.identity,
+            external_message_id: message.external_message_id.clone(),
+            is_second: false,
+        }
+    }
+
+    fn second(read: &Read) -> Self {
+        let (identity, external_message_id) = second(read);
+        Self { identity, external_message_id, is_second: true }
+    }
+}
+
+/// The fate of one message: under its own identity, or, where a different message has that, under a second one.
+fn place<'r>(
+    read: &'r Read,
+    known: &HashMap<(SurfaceId, KeyHash), Identity>,
+    in_batch: &mut HashMap<(SurfaceId, KeyHash), usize>,
+    fresh: &mut Vec<Fresh<'r>>,
+) -> Fate {
+    for claim in [Claim::own(read), Claim::second(read)] {
+        let place = (read.message.surface_id, claim.identity);
+        let same = |other| claim.is_second || keys::same_message(other, read.message.fingerprint);
+        if let Some(stored) = known.get(&place) {
+            if same(stored.fingerprint) {
+                return Fate::Known(stored.clone());
+            }
+        } else if let Some((position, first)) =
+            in_batch.get(&place).and_then(|at| Some((*at, fresh.get(*at)?)))
+        {
+            if same(first.read.message.fingerprint) {
+                return Fate::CopyOfNew(position);
+            }
+        } else {
+            in_batch.insert(place, fresh.len());
+            fresh.push(Fresh::of(read, claim));
+            return Fate::New(fresh.len() - 1);
+        }
+    }
+    // Not reached: a second claim is free, stored or in the batch, and then it is the same message.
+    Fate::CopyOfNew(0)
+}
+
+impl<'r> Fresh<'r> {
+    fn of(read: &'r Read, claim: Claim) -> Self {
+        Self {
+            read,
+            identity: claim.identity,
+            external_message_id: claim.external_message_id,
+            is_second: claim.is_second,
+            outbound: read.message.sent_copy,
+            related: None,
+            new_participant: false,
+        }
+    }
+}
+
+fn author_id<'a>(it: &'a Fresh<'_>) -> Option<&'a str> {
+    let inbound = it.read.message.direction == Some(Direction::Inbound) && !it.outbound;
+    it.read.message.author.as_ref().filter(|_| inbound).map(|author| author.external_id.as_str())
+}
+
+/// The conversation that a message's nearest known key leads to.
+fn nearest<'f>(it: &Fresh<'_>, found: &'f Found) -> Option<&'f ConversationState> {
+    let message = &it.read.message;
+    message.keys.iter().find_map(|key| {
+        let id = found.leads.get(&(message.surface_id, *key))?;
+        found.states.get(id).filter(|state| state.merged_into.is_none())
+    })
+}
+
+fn candidate(it: &Fresh<'_>) -> Candidate {
+    let message = &it.read.message;
+    let alone = it.related.is_some();
+    Candidate {
+        surface_id: message.surface_id,
+        fresh: it.read.fresh,
+        keys: if alone { Vec::new() } else { message.keys.clone() },
+        rule: message.rule,
+        reopens: message.reopens && !it.outbound,
+        inbound: message.direction == Some(Direction::Inbound) && !it.outbound,
+        sent_at: message.sent_at,
+        received_at: message.received_at,
+        policy: message.policy,
+    }
+}
+
+/// Whoever opens a conversation is no newcomer to it.
+fn mark_new_participants(fresh: &mut [Fresh<'_>], decision: &Decision, found: &Found) {
+    for (it, placement) in fresh.iter_mut().zip(&decision.placements) {
+        it.new_participant &= found.states.contains_key(&placement.conversation_id);
+    }
+}
+
+impl Read {
+    /// The UID in its mailbox, for the ledger.
+    pub(super) fn uid(&self) -> Option<u32> {
+        match self.message.origin {
+            crate::envelope::Origin::Imap { uid, .. } => Some(uid),
+            _ => None,
+        }
+    }
+
+    /// What the ledger says of it when it is new.
+    pub(super) fn outcome_when_new(&self) -> Outcome {
+        if self.message.oversized { Outcome::Oversized } else { Outcome::Stored }
+    }
+}

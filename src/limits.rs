@@ -1,0 +1,41 @@
+//! Every bound of the program in one place, units in the names. What operators may change is in
+//! `config`; these are the defaults and the ceilings nobody may pass.
+
+/// Body of an API request.
+pub const API_BODY_BYTES: usize = 10 * 1024 * 1024;
+/// Body of a webhook request.
+pub const WEBHOOK_BODY_BYTES: usize = 30 * 1024 * 1024;
+/// Rows of one page.
+pub const PAGE_ROWS: usize = 100;
+/// Messages of one store transaction.
+pub const BATCH_MESSAGES: usize = 500;
+/// Source bytes of one store transaction.
+pub const BATCH_BYTES: usize = 16 * 1024 * 1024;
+/// Source bytes in flight in the whole process (fetched, not yet committed).
+pub const IN_FLIGHT_BYTES: usize = 48 * 1024 * 1024;
+/// Webhook requests waiting for a commit; above it 503 with Retry-After.
+pub const WEBHOOK_QUEUE_REQUESTS: usize = 8_192;
+/// Ids of References that are looked for and remembered: the nearest ones, and the root.
+pub const REFERENCES_NEAREST: usize = 32;
+/// Stored text of one message, in characters; longer text is cut and the source kept.
+pub const CONTENT_CHARS: usize = 2_000_000;
+/// `externalThreadId`, `externalParticipantId`, `externalMessageId` of API clients, in characters.
+pub const EXTERNAL_ID_CHARS: usize = 500;
+/// `subject` in characters.
+pub const SUBJECT_CHARS: usize = 1_000;
+/// A person's or surface's name in characters.
+pub const NAME_CHARS: usize = 255;
+/// How far apart a webhook's timestamp and our clock may be, both ways, in seconds.
+pub const WEBHOOK_TOLERANCE_SECONDS: i64 = 300;
+/// How often a store transaction is tried again after a conflict.
+pub const STORE_ATTEMPTS: u32 = 8;
+/// Buckets that mailboxes are leased in.
+pub const LEASE_BUCKETS: u16 = 64;
+/// How long a lease lasts without renewal, in seconds.
+pub const LEASE_SECONDS: i64 = 60;
+/// Messages of one webhook request.
+pub const WEBHOOK_MESSAGES: usize = 5_000;
+/// Fields of one form body.
+pub const WEBHOOK_FORM_FIELDS: usize = 5_000;
+/// Attachments of one webhook message.
+pub const WEBHOOK_ATTACHMENTS: usize = 100;

@@ -1,0 +1,80 @@
+//! Where stored bytes lie: content hash to place in a pack. The packs themselves are `crate::blobs`'.
+
+use super::dialect::{Rowset, Statement};
+use super::{Result, Store, Tx};
+use crate::ids::TenantId;
+use jiff::Timestamp;
+
+/// Where the bytes of one content hash lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlobPlace {
+    /// SHA-256 of the uncompressed bytes.
+    pub sha256: [u8; 32],
+    /// The pack.
+    pub pack_id: uuid::Uuid,
+    /// Where in it, in bytes.
+    pub offset: i64,
+    /// How many bytes there.
+    pub stored_bytes: i64,
+    /// How many bytes uncompressed.
+    pub size_bytes: i64,
+}
+
+impl Store {
+    /// The places of those of `hashes` that are stored.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn find_blobs(&self, tenant: TenantId, hashes: &[[u8; 32]]) -> Result<Vec<BlobPlace>> {
+        let select = Statement::new(
+            "WITH {rows} SELECT b.sha256, b.pack_id, b.pack_offset, b.stored_bytes, b.size_bytes
+             FROM r CROSS JOIN blobs b WHERE b.tenant_id = $1 AND b.sha256 = r.sha256",
+        );
+        let mut wanted = hashes.to_vec();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let hashes = Rowset::of(&wanted).bytes("sha256", |hash| hash.as_slice());
+        let rows = self.pools.fetch(select.bind(tenant).rows(hashes)).await?;
+        rows.iter()
+            .map(|row| {
+                let mut fields = row.fields();
+                Ok(BlobPlace {
+                    sha256: fields.sha256()?,
+                    pack_id: fields.id()?,
+                    offset: fields.int()?,
+                    stored_bytes: fields.int()?,
+                    size_bytes: fields.int()?,
+                })
+            })
+            .collect()
+    }
+}
+
+impl Tx {
+    /// Keeps places; a hash that is there already stays as it is.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn insert_blobs(
+        &mut self,
+        tenant: TenantId,
+        places: &[BlobPlace],
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut sorted = places.to_vec();
+        sorted.sort_unstable_by_key(|place| place.sha256);
+        let rows = Rowset::of(&sorted)
+            .bytes("sha256", |place| place.sha256.as_slice())
+            .uuid("pack_id", |place| place.pack_id)
+            .int("pack_offset", |place| place.offset)
+            .int("stored_bytes", |place| place.stored_bytes)
+            .int("size_bytes", |place| place.size_bytes);
+        let insert = Statement::new(
+            "WITH {rows} INSERT INTO blobs (tenant_id, sha256, pack_id, pack_offset, stored_bytes, size_bytes,
+                created_at)
+             SELECT $1, r.sha256, r.pack_id, r.pack_offset, r.stored_bytes, r.size_bytes, $2
+             FROM r WHERE true ON CONFLICT DO NOTHING",
+        );
+        self.work.execute(insert.bind(tenant).bind(now).rows(rows)).await.map(drop)
+    }
+}

@@ -1,0 +1,217 @@
+//! Webhook requests as received, and dead letters: what could not become a message.
+
+use super::dialect::{Fields, Rowset, Statement};
+use super::{Result, Store, Tx};
+use crate::ids::{DeadLetterId, DeliveryId, SurfaceId, TenantId};
+use crate::model::message::text_enum;
+use crate::model::page::Page;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+/// One accepted webhook request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Our id.
+    pub id: DeliveryId,
+    /// The surface.
+    pub surface_id: SurfaceId,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// Allow-listed headers as a JSON object.
+    pub headers: String,
+    /// The body as received.
+    pub body: Bytes,
+}
+
+text_enum! {
+    /// What became of a dead letter.
+    DeadLetterStatus {
+        /// Waits for somebody.
+        Open = "open",
+        /// Was replayed and is a message now.
+        Replayed = "replayed",
+        /// Was given up.
+        Discarded = "discarded",
+    }
+}
+
+/// Something received that could not become a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Our id.
+    pub id: DeadLetterId,
+    /// The surface.
+    pub surface_id: SurfaceId,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// What became of it.
+    pub status: DeadLetterStatus,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// Where it came from, as JSON (`crate::ingest` reads it back).
+    pub origin: String,
+    /// The bytes as received.
+    pub body: Bytes,
+    /// When it was kept.
+    pub created_at: Timestamp,
+}
+
+impl Store {
+    /// A page of dead letters of a surface, newest first, after `cursor`; bodies left empty.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn list_dead_letters(
+        &self,
+        tenant: TenantId,
+        surface: SurfaceId,
+        status: Option<DeadLetterStatus>,
+        cursor: Option<DeadLetterId>,
+        limit: usize,
+    ) -> Result<Page<DeadLetter>> {
+        let status = match status {
+            Some(status) => format!("AND d.status = '{status}'"),
+            None => String::new(),
+        };
+        let after = if cursor.is_some() { "AND d.id < $4" } else { "" };
+        let select = Statement::new(format!(
+            "SELECT d.id, d.surface_id, d.reason, d.status, d.attempts, d.origin, d.created_at
+             FROM dead_letters d WHERE d.tenant_id = $1 AND d.surface_id = $2 {status} {after}
+             ORDER BY d.id DESC LIMIT $3"
+        ));
+        let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let select = select.bind(tenant).bind(surface).bind(one_more);
+        let select = match cursor {
+            Some(id) => select.bind(id),
+            None => select,
+        };
+        let rows = self.pools.fetch(select).await?;
+        let mut letters: Vec<_> =
+            rows.iter().map(|row| read_letter(&mut row.fields(), false)).collect::<Result<_>>()?;
+        let has_next = letters.len() > limit;
+        letters.truncate(limit);
+        let count = Statement::new(format!(
+            "SELECT count(*), CAST(COALESCE(SUM(CASE WHEN d.id >= $3 THEN 1 ELSE 0 END), 0) AS bigint)
+             FROM dead_letters d WHERE d.tenant_id = $1 AND d.surface_id = $2 {status}"
+        ));
+        let border = cursor.unwrap_or(DeadLetterId(uuid::Uuid::max()));
+        let rows = self.pools.fetch(count.bind(tenant).bind(surface).bind(border)).await?;
+        let (total, offset) = match rows.first().map(super::dialect::Record::fields) {
+            Some(mut fields) => (fields.int()?, fields.int()?),
+            None => (0, 0),
+        };
+        Ok(Page { rows: letters, has_previous: offset > 0, has_next, total, offset })
+    }
+
+    /// One dead letter with its body.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn get_dead_letter(&self, tenant: TenantId, id: DeadLetterId) -> Result<Option<DeadLetter>> {
+        let select = Statement::new(
+            "SELECT id, surface_id, reason, status, attempts, origin, created_at, body
+             FROM dead_letters WHERE tenant_id = $1 AND id = $2",
+        );
+        let rows = self.pools.fetch(select.bind(tenant).bind(id)).await?;
+        rows.first().map(|row| read_letter(&mut row.fields(), true)).transpose()
+    }
+
+    /// One delivery.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn get_delivery(&self, tenant: TenantId, id: DeliveryId) -> Result<Option<Delivery>> {
+        let select = Statement::new(
+            "SELECT id, surface_id, received_at, headers, body FROM deliveries
+             WHERE tenant_id = $1 AND id = $2",
+        );
+        let rows = self.pools.fetch(select.bind(tenant).bind(id)).await?;
+        rows.first()
+            .map(|row| {
+                let mut fields = row.fields();
+                Ok(Delivery {
+                    id: fields.id()?,
+                    surface_id: fields.id()?,
+                    received_at: fields.time()?,
+                    headers: fields.text()?,
+                    body: fields.bytes()?.into(),
+                })
+            })
+            .transpose()
+    }
+}
+
+impl Tx {
+    /// Keeps deliveries.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn insert_deliveries(&mut self, tenant: TenantId, deliveries: &[Delivery]) -> Result<()> {
+        let rows = Rowset::of(deliveries)
+            .uuid("id", |delivery| delivery.id.0)
+            .uuid("surface_id", |delivery| delivery.surface_id.0)
+            .int("received_at", |delivery| delivery.received_at.as_microsecond())
+            .text("headers", |delivery| delivery.headers.as_str())
+            .bytes("body", |delivery| delivery.body.as_ref());
+        let insert = Statement::new(
+            "WITH {rows} INSERT INTO deliveries (tenant_id, id, surface_id, received_at, headers, body)
+             SELECT $1, r.id, r.surface_id, r.received_at, r.headers, r.body FROM r",
+        );
+        self.work.execute(insert.bind(tenant).rows(rows)).await.map(drop)
+    }
+
+    /// Keeps dead letters.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn insert_dead_letters(&mut self, tenant: TenantId, letters: &[DeadLetter]) -> Result<()> {
+        let rows = Rowset::of(letters)
+            .uuid("id", |letter| letter.id.0)
+            .uuid("surface_id", |letter| letter.surface_id.0)
+            .text("status", |letter| letter.status.as_str())
+            .int("attempts", |letter| letter.attempts)
+            .int("created_at", |letter| letter.created_at.as_microsecond())
+            .text("reason", |letter| letter.reason.as_str())
+            .text("origin", |letter| letter.origin.as_str())
+            .bytes("body", |letter| letter.body.as_ref());
+        let insert = Statement::new(
+            "WITH {rows} INSERT INTO dead_letters (tenant_id, id, surface_id, status, attempts, created_at,
+                reason, origin, body)
+             SELECT $1, r.id, r.surface_id, r.status, r.attempts, r.created_at, r.reason, r.origin, r.body
+             FROM r",
+        );
+        self.work.execute(insert.bind(tenant).rows(rows)).await.map(drop)
+    }
+
+    /// Sets status and reason of a dead letter and counts an attempt.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn settle_dead_letter(
+        &mut self,
+        tenant: TenantId,
+        id: DeadLetterId,
+        status: DeadLetterStatus,
+        reason: &str,
+    ) -> Result<()> {
+        let update = Statement::new(
+            "UPDATE dead_letters SET status = $3, reason = $4, attempts = attempts + 1
+             WHERE tenant_id = $1 AND id = $2",
+        );
+        let update = update.bind(tenant).bind(id).bind(status.as_str()).bind(reason);
+        self.work.execute(update).await.map(drop)
+    }
+}
+
+fn read_letter(fields: &mut Fields<'_>, with_body: bool) -> Result<DeadLetter> {
+    Ok(DeadLetter {
+        id: fields.id()?,
+        surface_id: fields.id()?,
+        reason: fields.text()?,
+        status: fields.word(DeadLetterStatus::parse)?,
+        attempts: fields.int()?,
+        origin: fields.text()?,
+        created_at: fields.time()?,
+        body: if with_body { fields.bytes()?.into() } else { Bytes::new() },
+    })
+}

@@ -1,0 +1,152 @@
+//! PostgreSQL: READ COMMITTED, full sync. A rowset becomes `unnest` of one array a column, so that a
+//! statement has one text whatever the number of rows, and is prepared once.
+
+use super::record::Record;
+use super::statement::{Column, Rowset, Statement, Value};
+use crate::store::{Result, StoreError, StoreOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
+use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, PgPool};
+use std::fmt::Write as _;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+/// Prepared statements kept on a connection: every text in this crate.
+const CACHED_STATEMENTS: usize = 256;
+
+/// What each connection is told first. Every statement here is meant to run along an index; a plan
+/// that was made while a table was small and read it whole would stay cached while it grows, so
+/// those plans are priced out.
+const SETTINGS: &str = "SET default_transaction_isolation = 'read committed'; SET synchronous_commit = on; \
+     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; \
+     SET client_min_messages = warning";
+
+/// Opens the pool and one connection, so that a wrong address is known at once.
+pub(super) async fn open(options: &StoreOptions) -> Result<PgPool> {
+    let connect = PgConnectOptions::from_str(&options.url)
+        .map_err(|error| StoreError::Unavailable {
+            what: "the database address is not of the form postgres://user:password@host/name".to_owned(),
+            source: Some(error),
+        })?
+        .application_name("inlet")
+        .statement_cache_capacity(CACHED_STATEMENTS);
+    let millis = options.statement_timeout_millis;
+    let settings = format!("{SETTINGS}; SET statement_timeout = {millis}; SET lock_timeout = {millis}");
+    let place = format!("{}:{}", connect.get_host(), connect.get_port());
+    PgPoolOptions::new()
+        .max_connections(options.max_connections.max(1))
+        .acquire_timeout(Duration::from_millis(options.acquire_timeout_millis))
+        .after_connect(move |connection, _| {
+            let settings = settings.clone();
+            Box::pin(async move {
+                sqlx::raw_sql(AssertSqlSafe(settings)).execute(connection).await?;
+                Ok(())
+            })
+        })
+        .connect_with(connect)
+        .await
+        .map_err(|error| StoreError::Unavailable {
+            what: format!("PostgreSQL at {place} cannot be reached"),
+            source: Some(error),
+        })
+}
+
+pub(super) async fn fetch(connection: &mut PgConnection, statement: &Statement<'_>) -> Result<Vec<Record>> {
+    let (text, arguments) = render(statement)?;
+    let rows = sqlx::query_with(AssertSqlSafe(text), arguments).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(Record::Postgres).collect())
+}
+
+pub(super) async fn execute(connection: &mut PgConnection, statement: &Statement<'_>) -> Result<u64> {
+    let (text, arguments) = render(statement)?;
+    Ok(sqlx::query_with(AssertSqlSafe(text), arguments).execute(connection).await?.rows_affected())
+}
+
+fn render(statement: &Statement<'_>) -> Result<(String, PgArguments)> {
+    let mut arguments = PgArguments::default();
+    for value in &statement.values {
+        match value {
+            Value::Text(value) => add(&mut arguments, value.as_deref()),
+            Value::Int(value) => add(&mut arguments, *value),
+            Value::Bytes(value) => add(&mut arguments, value.as_deref()),
+            Value::Uuid(value) => add(&mut arguments, *value),
+        }?;
+    }
+    for (_, column) in statement.rows.iter().flat_map(|rowset| &rowset.columns) {
+        match column {
+            Column::Text(cells) => {
+                add(&mut arguments, cells.iter().map(Option::as_deref).collect::<Vec<_>>())
+            }
+            Column::Int(cells) => add(&mut arguments, cells.as_slice()),
+            Column::Bytes(cells) => {
+                add(&mut arguments, cells.iter().map(Option::as_deref).collect::<Vec<_>>())
+            }
+            Column::Uuid(cells) => add(&mut arguments, cells.as_slice()),
+        }?;
+    }
+    Ok((write_text(&statement.text, statement.rows.as_ref(), statement.values.len()), arguments))
+}
+
+fn add<'t, T>(arguments: &mut PgArguments, value: T) -> Result<()>
+where
+    T: sqlx::Encode<'t, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+{
+    arguments.add(value).map_err(|error| sqlx::Error::Encode(error).into())
+}
+
+fn write_text(template: &str, rowset: Option<&Rowset<'_>>, values: usize) -> String {
+    let mut text = String::with_capacity(template.len() + 256);
+    let mut rest = template;
+    while let Some((before, from)) = rest.split_once('{') {
+        text.push_str(before);
+        let (word, behind) = from.split_once('}').unwrap_or((from, ""));
+        match (word.split_once(':'), rowset) {
+            (Some(("for_update", table)), _) => {
+                let _ = write!(text, "FOR UPDATE OF {table}");
+            }
+            (Some(("for_share", table)), _) => {
+                let _ = write!(text, "FOR SHARE OF {table}");
+            }
+            (_, Some(rowset)) => write_rows(&mut text, rowset, values),
+            _ => {}
+        }
+        rest = behind;
+    }
+    text.push_str(rest);
+    text
+}
+
+fn write_rows(text: &mut String, rowset: &Rowset<'_>, values: usize) {
+    text.push_str("r(");
+    for (position, (name, _)) in rowset.columns.iter().enumerate() {
+        text.push_str(if position == 0 { "" } else { "," });
+        text.push_str(name);
+    }
+    text.push_str(") AS (SELECT * FROM unnest(");
+    for (position, (_, column)) in rowset.columns.iter().enumerate() {
+        let kind = match column {
+            Column::Text(_) => "text",
+            Column::Int(_) => "bigint",
+            Column::Bytes(_) => "bytea",
+            Column::Uuid(_) => "uuid",
+        };
+        let separator = if position == 0 { "" } else { "," };
+        let _ = write!(text, "{separator}${}::{kind}[]", values + position + 1);
+    }
+    text.push_str("))");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_arrays_numbered_behind_the_single_values() {
+        let items = [1_i64];
+        let rowset = Rowset::of(&items).int("a", |n| *n).text("b", |_| "x").done();
+        let text = write_text("WITH {rows} SELECT $1 FROM r, t {for_update:t}", Some(&rowset), 1);
+        assert_eq!(
+            text,
+            "WITH r(a,b) AS (SELECT * FROM unnest($2::bigint[],$3::text[])) SELECT $1 FROM r, t FOR UPDATE OF t"
+        );
+    }
+}

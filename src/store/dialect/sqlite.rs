@@ -1,0 +1,245 @@
+//! SQLite: one writer, several readers, WAL with full sync. A rowset becomes bound `VALUES` rows.
+
+use super::record::Record;
+use super::statement::{Column, Rowset, Statement, Value};
+use crate::store::{Result, StoreError, StoreOptions};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Arguments as _, AssertSqlSafe, SqliteConnection, SqlitePool};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How many rows one statement carries. Few sizes, so that the statement cache hits; a set of rows
+/// that fills none is filled up with rows of NULL, which the text leaves out again. Each size comes
+/// with the least number of rows that is worth it.
+const CHUNK_ROWS: [(usize, usize); 5] = [(256, 192), (64, 33), (16, 5), (4, 2), (1, 0)];
+/// Prepared statements kept on a connection: every text in this crate, at every chunk size.
+const CACHED_STATEMENTS: usize = 512;
+/// Page cache of a connection, in KiB.
+const CACHE_KIB: u32 = 16 * 1024;
+/// Pages in the write-ahead log before it is copied into the database file (at 4 KiB: 32 MiB).
+const CHECKPOINT_PAGES: u32 = 8_000;
+
+/// The path in `sqlite://path` or `sqlite:path`; `None` if that is not what `url` is.
+pub(super) fn path_of(url: &str) -> Option<PathBuf> {
+    let rest = url.strip_prefix("sqlite:")?;
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let path = rest.split_once('?').map_or(rest, |(path, _)| path);
+    (!path.is_empty()).then(|| PathBuf::from(path))
+}
+
+/// Opens writer and readers; makes the file (only its owner may read it) and its directory.
+pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<(SqlitePool, SqlitePool)> {
+    create_file(path).map_err(|error| StoreError::Unavailable {
+        what: format!("the database file {} cannot be made or opened: {error}", path.display()),
+        source: None,
+    })?;
+    let acquire = Duration::from_millis(options.acquire_timeout_millis);
+    let connect = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .foreign_keys(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(acquire)
+        .statement_cache_capacity(CACHED_STATEMENTS)
+        .pragma("cache_size", format!("-{CACHE_KIB}"))
+        .pragma("temp_store", "MEMORY")
+        .pragma("mmap_size", "268435456")
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
+        .pragma("journal_size_limit", "67108864");
+    let pool = || {
+        SqlitePoolOptions::new()
+            .acquire_timeout(acquire)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+    };
+    let named = |error| match StoreError::from(error) {
+        StoreError::Unavailable { what, source } => StoreError::Unavailable {
+            what: format!("the database file {} cannot be opened: {what}", path.display()),
+            source,
+        },
+        other => other,
+    };
+    let writer = pool().max_connections(1).connect_with(connect.clone()).await.map_err(named)?;
+    let readers = pool()
+        .max_connections(options.max_connections.max(1))
+        .connect_lazy_with(connect.pragma("query_only", "ON"));
+    Ok((writer, readers))
+}
+
+fn create_file(path: &Path) -> std::io::Result<()> {
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent)?;
+    }
+    let mut open = std::fs::OpenOptions::new();
+    open.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+    open.open(path).map(drop)
+}
+
+pub(super) async fn fetch(
+    connection: &mut SqliteConnection,
+    statement: &Statement<'_>,
+) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    for chunk in chunks(statement.rows.as_ref()) {
+        let (text, arguments) = render(statement, chunk)?;
+        let rows = sqlx::query_with(AssertSqlSafe(text), arguments).fetch_all(&mut *connection).await?;
+        records.extend(rows.into_iter().map(Record::Sqlite));
+    }
+    Ok(records)
+}
+
+pub(super) async fn execute(connection: &mut SqliteConnection, statement: &Statement<'_>) -> Result<u64> {
+    let mut affected = 0;
+    for chunk in chunks(statement.rows.as_ref()) {
+        let (text, arguments) = render(statement, chunk)?;
+        let done = sqlx::query_with(AssertSqlSafe(text), arguments).execute(&mut *connection).await?;
+        affected += done.rows_affected();
+    }
+    Ok(affected)
+}
+
+/// Which rows go with one run of the statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Chunk {
+    first: usize,
+    rows: usize,
+    /// At least `rows`; the rest is NULL.
+    size: usize,
+}
+
+fn chunks(rows: Option<&Rowset<'_>>) -> Vec<Chunk> {
+    let Some(rowset) = rows else { return vec![Chunk { first: 0, rows: 0, size: 0 }] };
+    let mut chunks = Vec::new();
+    let mut first = 0;
+    while first < rowset.rows {
+        let left = rowset.rows - first;
+        let size = CHUNK_ROWS.into_iter().find(|(_, least)| left >= *least).map_or(1, |(size, _)| size);
+        chunks.push(Chunk { first, rows: left.min(size), size });
+        first += size;
+    }
+    chunks
+}
+
+/// The text with `{rows}` written out as `?` cells, and the arguments: first the cells, since sqlx
+/// counts nameless parameters from the first argument, then the single values, whose numbers move
+/// up behind them. (Cells with numbers would cost SQLite a search through all names for each.)
+fn render(statement: &Statement<'_>, chunk: Chunk) -> Result<(String, SqliteArguments)> {
+    let columns = statement.rows.as_ref().map_or(&[][..], |rowset| &rowset.columns);
+    let cells = columns.len() * chunk.size;
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(cells + statement.values.len(), 0);
+    for row in chunk.first..chunk.first + chunk.size {
+        for (_, column) in columns {
+            add_cell(&mut arguments, column, row)?;
+        }
+    }
+    for value in &statement.values {
+        match value {
+            Value::Text(value) => add(&mut arguments, value.as_deref()),
+            Value::Int(value) => add(&mut arguments, *value),
+            Value::Bytes(value) => add(&mut arguments, value.as_deref()),
+            Value::Uuid(value) => add(&mut arguments, *value),
+        }?;
+    }
+    Ok((write_text(&statement.text, columns, chunk.size, cells), arguments))
+}
+
+/// Rows behind the end of the rowset are NULL.
+fn add_cell(arguments: &mut SqliteArguments, column: &Column<'_>, row: usize) -> Result<()> {
+    match column {
+        Column::Text(cells) => add(arguments, cells.get(row).and_then(Option::as_deref)),
+        Column::Int(cells) => add(arguments, cells.get(row).copied().flatten()),
+        Column::Bytes(cells) => add(arguments, cells.get(row).and_then(Option::as_deref)),
+        Column::Uuid(cells) => add(arguments, cells.get(row).copied().flatten()),
+    }
+}
+
+fn add<'t, T>(arguments: &mut SqliteArguments, value: T) -> Result<()>
+where
+    T: sqlx::Encode<'t, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    arguments.add(value).map_err(|error| sqlx::Error::Encode(error).into())
+}
+
+fn write_text(template: &str, columns: &[(&str, Column<'_>)], rows: usize, shift: usize) -> String {
+    let mut text = String::with_capacity(template.len() + shift * 2 + rows * 3 + 64);
+    let mut rest = template;
+    while let Some(at) = rest.find(['$', '{']) {
+        let (before, from) = rest.split_at(at);
+        text.push_str(before);
+        if let Some(number) = from.strip_prefix('$') {
+            let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+            let (number, behind) = number.split_at(digits);
+            let _ = write!(text, "${}", number.parse::<usize>().unwrap_or_default() + shift);
+            rest = behind;
+        } else {
+            let (word, behind) = from.split_once('}').unwrap_or((from, ""));
+            if word == "{rows" {
+                write_rows(&mut text, columns, rows);
+            }
+            rest = behind;
+        }
+    }
+    text.push_str(rest);
+    text
+}
+
+fn write_rows(text: &mut String, columns: &[(&str, Column<'_>)], rows: usize) {
+    text.push_str("r(");
+    for (position, (name, _)) in columns.iter().enumerate() {
+        text.push_str(if position == 0 { "" } else { "," });
+        text.push_str(name);
+    }
+    text.push_str(") AS (SELECT * FROM (VALUES ");
+    for row in 0..rows {
+        text.push_str(if row == 0 { "(?" } else { ",(?" });
+        for _ in 1..columns.len() {
+            text.push_str(",?");
+        }
+        text.push(')');
+    }
+    text.push_str(") WHERE column1 IS NOT NULL)");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_url_is_taken_as_it_stands() {
+        assert_eq!(path_of("sqlite:///var/lib/a b.db?mode=rwc"), Some("/var/lib/a b.db".into()));
+        assert_eq!(path_of("sqlite://data.db"), Some("data.db".into()));
+        assert_eq!(path_of("sqlite:data.db"), Some("data.db".into()));
+        assert_eq!(path_of("sqlite://"), None);
+        assert_eq!(path_of("postgres://host/db"), None);
+    }
+
+    #[test]
+    fn single_values_are_numbered_behind_the_cells() {
+        let items = [1_i64, 2];
+        let rowset = Rowset::of(&items).int("a", |n| *n).int("b", |_| None).done();
+        let text = write_text("WITH {rows} SELECT $1, $12 FROM r {for_update:r}", &rowset.columns, 2, 4);
+        assert_eq!(
+            text,
+            "WITH r(a,b) AS (SELECT * FROM (VALUES (?,?),(?,?)) WHERE column1 IS NOT NULL) SELECT $5, $16 FROM r "
+        );
+    }
+
+    #[test]
+    fn every_row_is_in_one_chunk_and_chunks_have_few_sizes() {
+        for rows in 0..600 {
+            let items = vec![1_i64; rows];
+            let chunks = chunks(Some(&Rowset::of(&items).int("a", |n| *n).done()));
+            assert_eq!(chunks.iter().map(|chunk| chunk.rows).sum::<usize>(), rows);
+            assert!(chunks.iter().all(|chunk| chunk.rows <= chunk.size));
+            assert!(chunks.iter().all(|chunk| CHUNK_ROWS.iter().any(|(size, _)| *size == chunk.size)));
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What a transaction writes last, in its commit: events and the counts of conversations. Both lock
+//! rows that every writer of the tenant wants; so the locks are held only as long as the commit
+//! takes, and because everyone takes them at the end and in one order, nobody waits in a circle.
+//!
+//! Events get their place in the order here, under the lock of the tenant's counter: whoever sees an
+//! event sees every event before it, so that a reader who remembers its last one misses none.
+
+use super::dialect::{Rowset, Statement};
+use super::outbox::Event;
+use super::{Result, StoreError, Tx};
+use crate::ids::{ConversationId, SurfaceId, TenantId};
+use crate::model::conversation::ConversationStatus;
+use std::collections::{BTreeMap, HashMap};
+
+/// Where a conversation is counted.
+pub(super) type Shelf = (SurfaceId, ConversationStatus);
+
+/// What is written in the commit.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    counts: BTreeMap<(TenantId, SurfaceId, &'static str), i64>,
+    events: BTreeMap<TenantId, Vec<Event>>,
+    /// Where the conversations are counted that this transaction has locked or made.
+    shelves: HashMap<ConversationId, Shelf>,
+}
+
+impl Pending {
+    /// Remembers where a locked conversation is counted.
+    pub(super) fn know(&mut self, id: ConversationId, shelf: Shelf) {
+        self.shelves.insert(id, shelf);
+    }
+
+    pub(super) fn knows(&self, id: ConversationId) -> bool {
+        self.shelves.contains_key(&id)
+    }
+
+    /// A conversation has come into being.
+    pub(super) fn appear(&mut self, tenant: TenantId, id: ConversationId, shelf: Shelf) {
+        self.count(tenant, shelf, 1);
+        self.know(id, shelf);
+    }
+
+    /// A known conversation has changed its status.
+    pub(super) fn shift(&mut self, tenant: TenantId, id: ConversationId, status: ConversationStatus) {
+        let Some((surface, before)) = self.shelves.get(&id).copied() else { return };
+        if before != status {
+            self.count(tenant, (surface, before), -1);
+            self.appear(tenant, id, (surface, status));
+        }
+    }
+
+    /// A known conversation was deleted or merged away.
+    pub(super) fn vanish(&mut self, tenant: TenantId, id: ConversationId) {
+        if let Some(shelf) = self.shelves.remove(&id) {
+            self.count(tenant, shelf, -1);
+        }
+    }
+
+    /// Forgets changes to the counts of a surface that is deleted.
+    pub(super) fn forget_surface(&mut self, tenant: TenantId, surface: SurfaceId) {
+        self.counts.retain(|(of, on, _), _| (*of, *on) != (tenant, surface));
+        self.shelves.retain(|_, (on, _)| *on != surface);
+    }
+
+    pub(super) fn tell(&mut self, tenant: TenantId, events: &[Event]) {
+        self.events.entry(tenant).or_default().extend_from_slice(events);
+    }
+
+    fn count(&mut self, tenant: TenantId, (surface, status): Shelf, by: i64) {
+        *self.counts.entry((tenant, surface, status.as_str())).or_default() += by;
+    }
+}
+
+impl Tx {
+    /// Writes what was left for the commit.
+    pub(super) async fn settle_pending(&mut self) -> Result<()> {
+        let Pending { counts, events, .. } = std::mem::take(&mut self.pending);
+        let counts: Vec<_> = counts.into_iter().filter(|(_, by)| *by != 0).collect();
+        if !counts.is_empty() {
+            let rows = Rowset::of(&counts)
+                .uuid("tenant_id", |((tenant, ..), _)| tenant.0)
+                .uuid("surface_id", |((_, surface, _), _)| surface.0)
+                .text("status", |((.., status), _)| *status)
+                .int("change", |(_, by)| *by);
+            let count = Statement::new(
+                "WITH {rows} INSERT INTO conversation_counts (tenant_id, surface_id, status, conversations)
+                 SELECT r.tenant_id, r.surface_id, r.status, r.change FROM r WHERE true
+                 ON CONFLICT (tenant_id, surface_id, status)
+                 DO UPDATE SET conversations = conversation_counts.conversations + excluded.conversations",
+            );
+            self.work.execute(count.rows(rows)).await?;
+        }
+        for (tenant, events) in events {
+            self.place_events(tenant, &events).await?;
+        }
+        Ok(())
+    }
+
+    async fn place_events(&mut self, tenant: TenantId, events: &[Event]) -> Result<()> {
+        let Ok(many) = i64::try_from(events.len()) else { return Ok(()) };
+        let advance = Statement::new(
+            "INSERT INTO event_places (tenant_id, last_position) VALUES ($1, $2) ON CONFLICT (tenant_id)
+             DO UPDATE SET last_position = event_places.last_position + excluded.last_position
+             RETURNING last_position",
+        );
+        let rows = self.work.fetch(advance.bind(tenant).bind(many)).await?;
+        let Some(row) = rows.first() else {
+            return Err(StoreError::Inconsistent { what: "a counter gave nothing".to_owned(), source: None });
+        };
+        let first = row.fields().int()? - many + 1;
+        let placed: Vec<(i64, &Event)> = (first..).zip(events).collect();
+        let rows = Rowset::of(&placed)
+            .int("position", |(position, _)| *position)
+            .uuid("id", |(_, event)| event.id.0)
+            .text("kind", |(_, event)| event.kind.as_str())
+            .uuid("surface_id", |(_, event)| event.surface_id.0)
+            .uuid("conversation_id", |(_, event)| event.conversation_id.map(|id| id.0))
+            .uuid("message_id", |(_, event)| event.message_id.map(|id| id.0))
+            .uuid("merged_conversation_id", |(_, event)| event.merged_conversation_id.map(|id| id.0))
+            .int("backfill", |(_, event)| i64::from(event.backfill))
+            .int("created_at", |(_, event)| event.created_at.as_microsecond());
+        let insert = Statement::new(
+            "WITH {rows} INSERT INTO events (tenant_id, position, id, kind, surface_id, conversation_id,
+                message_id, merged_conversation_id, backfill, created_at)
+             SELECT $1, r.position, r.id, r.kind, r.surface_id, r.conversation_id, r.message_id,
+                r.merged_conversation_id, r.backfill, r.created_at FROM r",
+        );
+        self.work.execute(insert.bind(tenant).rows(rows)).await.map(drop)
+    }
+}

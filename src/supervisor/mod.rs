@@ -1,0 +1,4 @@
+//! Supervision of mailboxes.
+
+pub mod backoff;
+pub mod schedule;

@@ -1,0 +1,4 @@
+//! Mailboxes read from a real server.
+
+mod polling;
+mod reader;

@@ -1,0 +1,4 @@
+//! Real servers that tests start and stop.
+
+pub mod dovecot;
+pub mod postgres;

@@ -1,0 +1,156 @@
+//! A private PostgreSQL server for tests: made in a temporary directory, reached over a unix socket,
+//! gone when the process that started it is gone, however it went. Where the machine has no
+//! PostgreSQL the caller gets `None` and a printed reason.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Runs the server and waits for the end of its own standard input, which is the end of the process
+/// that holds the other side: then the server is stopped and its directory removed.
+const GUARD: &str = r#"
+bin=$1; dir=$2; shift 2
+"$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= "$@" >"$dir/log" 2>&1 </dev/null &
+server=$!
+cat >/dev/null
+kill -QUIT $server
+wait $server
+rm -rf "$dir"
+"#;
+
+/// A running server. Dropping it stops it.
+#[derive(Debug)]
+pub struct Server {
+    bin: PathBuf,
+    dir: PathBuf,
+    guard: Child,
+    databases: AtomicU32,
+}
+
+/// How careful a server is with the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// As in production.
+    Full,
+    /// No fsync: for tests that do not cut the power.
+    None,
+}
+
+impl Server {
+    /// Starts a server of its own; `None` (and a printed reason) where there is no PostgreSQL.
+    pub fn start(durability: Durability) -> Option<Self> {
+        let Some(bin) = find_binaries() else {
+            println!("skipped: no PostgreSQL (initdb, postgres) in /usr/lib/postgresql/*/bin or PATH");
+            return None;
+        };
+        let dir =
+            tempfile::Builder::new().prefix("inlet-pg-").tempdir_in("/tmp").expect("a directory").keep();
+        if is_root() {
+            run(Command::new("chown").arg("-R").arg("postgres").arg(&dir));
+        }
+        run(as_server_user(&bin.join("initdb"))
+            .args(["-U", "inlet", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "-D"])
+            .arg(dir.join("data")));
+        let options: &[&str] = match durability {
+            Durability::Full => &["-c", "max_connections=200"],
+            Durability::None => {
+                &["-c", "max_connections=200", "-c", "fsync=off", "-c", "full_page_writes=off"]
+            }
+        };
+        let guard = as_server_user(Path::new("/bin/sh"))
+            .args(["-c", GUARD, "guard"])
+            .arg(&bin)
+            .arg(&dir)
+            .args(options)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the guard starts");
+        let server = Self { bin, dir, guard, databases: AtomicU32::new(0) };
+        server.wait_until_ready();
+        Some(server)
+    }
+
+    /// The server that the tests of this process share.
+    pub fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Server>> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start(Durability::None)).as_ref()
+    }
+
+    /// Makes an empty database and gives its `postgres://` address.
+    pub fn fresh_database(&self) -> String {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        self.url(&name)
+    }
+
+    /// The address of a database.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://inlet@localhost/{database}?host={}", self.dir.display())
+    }
+
+    /// Runs SQL as the owner of everything and gives what psql printed.
+    pub fn sql(&self, database: &str, sql: &str) -> String {
+        run(self.psql(database).args(["-c", sql]))
+    }
+
+    fn psql(&self, database: &str) -> Command {
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "inlet", "-h"])
+            .arg(&self.dir)
+            .args(["-d", database]);
+        psql
+    }
+
+    fn wait_until_ready(&self) {
+        for _ in 0..600 {
+            let answer = self.psql("postgres").args(["-c", "SELECT 1"]).output().expect("psql starts");
+            if answer.status.success() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        let log = std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
+        panic!("PostgreSQL did not start: {log}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
+    }
+}
+
+fn find_binaries() -> Option<PathBuf> {
+    let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut places: Vec<PathBuf> = installed.map(|entry| entry.path().join("bin")).collect();
+    places.sort();
+    places.reverse();
+    places.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    places.into_iter().find(|bin| bin.join("postgres").exists() && bin.join("initdb").exists())
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().expect("id runs");
+    id.stdout.trim_ascii() == b"0"
+}
+
+/// PostgreSQL refuses to run as root.
+fn as_server_user(program: &Path) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("runuser");
+    command.args(["-u", "postgres", "--"]).arg(program);
+    command
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.current_dir("/").stdin(Stdio::null()).output().expect("the command starts");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
