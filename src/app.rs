@@ -1,8 +1,9 @@
 //! The daemon: every part made and joined, from the configuration to the last lease given back. What
 //! the parts do is theirs.
 
+use crate::blobs::{BlobError, Blobs};
 use crate::config::Config;
-use crate::http::{self, AppState, KeyCache, ServerLimits, Settings};
+use crate::http::{self, AppState, KeyCache, ServerLimits, Services, Settings};
 use crate::lifecycle::Lifecycle;
 use crate::site::{FirstKey, Site, SiteError};
 use crate::store::StoreError;
@@ -11,6 +12,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// The folder of sources and attachments, in the data directory.
+const BLOBS_FOLDER: &str = "blobs";
 
 /// How often old samples are folded away.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -24,6 +29,9 @@ pub enum AppError {
     /// The store, after it was opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The folder of sources and attachments.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source} (INLET_LISTEN sets another address)")]
     Listen {
@@ -77,6 +85,13 @@ impl App {
             sealer: site.sealer.clone(),
             keys: Arc::new(KeyCache::default()),
             metrics,
+            services: Arc::new(Services::new(
+                &site.store,
+                Blobs::open(site.config.data.dir.join(BLOBS_FOLDER))?,
+                &site.ids,
+                &site.clock,
+                CancellationToken::new(),
+            )),
         };
         Ok(Self { site, listener, url, first_key, state })
     }
@@ -105,9 +120,11 @@ impl App {
             ..ServerLimits::default()
         };
         tokio::spawn(fold_metrics(self.state.metrics.clone(), life.aborting.clone()));
+        let stopping = self.state.services.stopping.clone();
         let serving =
             tokio::spawn(http::serve(self.listener, http::router(self.state), limits, life.stopping.clone()));
         life.stopping.cancelled().await;
+        stopping.cancel();
         let parts = async {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "the HTTP server ended early");
@@ -118,7 +135,7 @@ impl App {
     }
 }
 
-async fn fold_metrics(metrics: PrometheusHandle, end: tokio_util::sync::CancellationToken) {
+async fn fold_metrics(metrics: PrometheusHandle, end: CancellationToken) {
     let forever = async {
         loop {
             tokio::time::sleep(METRICS_UPKEEP).await;

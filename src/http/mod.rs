@@ -5,6 +5,7 @@ mod auth;
 mod connection;
 pub mod cursor;
 pub mod error;
+mod events;
 pub mod extract;
 pub mod fields;
 mod health;
@@ -15,6 +16,8 @@ pub mod page;
 mod retry;
 mod router;
 mod server;
+mod surfaces;
+pub mod webhooks;
 
 pub use auth::{Caller, KeyCache, Scope};
 pub use error::ApiError;
@@ -22,15 +25,20 @@ pub use retry::retry;
 pub use router::{document as openapi, router};
 pub use server::{ServerLimits, serve};
 
+use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::ids::Ids;
+use crate::ingest::{Gather, Pipeline};
 use crate::limits;
+use crate::notify::Wake;
 use crate::secret::Sealer;
 use crate::store::Store;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use webhooks::Receivers;
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -49,6 +57,48 @@ pub struct AppState {
     pub keys: Arc<KeyCache>,
     /// The figures of the process.
     pub metrics: PrometheusHandle,
+    /// The other parts of the process that handlers call.
+    pub services: Arc<Services>,
+}
+
+/// The parts of the process that handlers call.
+#[derive(Debug)]
+pub struct Services {
+    /// Where the bytes of attachments are.
+    pub blobs: Blobs,
+    /// Rung after every commit that has events.
+    pub wake: Wake,
+    /// Keeps what webhooks bring, many requests in one commit.
+    pub gather: Gather,
+    /// The pipeline that it gathers into.
+    pub pipeline: Pipeline,
+    /// The surfaces that webhooks come for.
+    pub receivers: Receivers,
+    /// Cancelled when the process stops: what never ends by itself ends then.
+    pub stopping: CancellationToken,
+}
+
+impl Services {
+    /// The parts over one store and one folder of blobs.
+    #[must_use]
+    pub fn new(
+        store: &Store,
+        blobs: Blobs,
+        ids: &Ids,
+        clock: &Arc<dyn Clock>,
+        stopping: CancellationToken,
+    ) -> Self {
+        let wake = Wake::default();
+        let pipeline = Pipeline::new(store.clone(), blobs.clone(), ids.clone(), clock.clone(), wake.clone());
+        Self {
+            blobs,
+            wake,
+            gather: Gather::new(pipeline.clone()),
+            pipeline,
+            receivers: Receivers::default(),
+            stopping,
+        }
+    }
 }
 
 impl AppState {

@@ -62,15 +62,4 @@ impl Surface {
     pub fn is_many_to_many(&self) -> bool {
         matches!(self.kind.as_str(), "email" | "slack" | "discord")
     }
-
-    /// The same, as `config.match.participantMismatch` (`join` or `separate`) may say otherwise.
-    #[must_use]
-    pub fn joins_participants(&self) -> bool {
-        let rule = self.config.get("match").and_then(|rules| rules.get("participantMismatch"));
-        match rule.and_then(serde_json::Value::as_str) {
-            Some("join") => true,
-            Some("separate") => false,
-            _ => self.is_many_to_many(),
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! `POST /v1/messaging/conversations`.
 
-use super::{ConversationDetail, conversation_event, external_id, thread_key, visible_surface};
+use super::{ConversationDetail, conversation_event, external_id, plain_id, thread_key, visible_surface};
 use crate::http::extract::{Body, read_id};
 use crate::http::fields::{Fields, FromFields};
 use crate::http::{ApiError, AppState, Caller, Scope, retry};
@@ -103,7 +103,7 @@ impl NewConversation {
             id: state.ids.next(),
             surface_id: surface.id,
             external_thread_id: external_id(surface, self.external_thread_id),
-            external_participant_id: self.external_participant_id.filter(|id| !id.trim().is_empty()),
+            external_participant_id: plain_id(self.external_participant_id),
             participant_name: self.participant_name,
             participant_email: self.participant_email,
             subject: self.subject,
@@ -161,6 +161,7 @@ async fn find_or_make(
     let event = conversation_event(state, EventKind::ConversationCreated, wanted);
     tx.insert_events(tenant, &[event]).await?;
     tx.commit().await?;
+    state.services.wake.ring();
     Ok((StatusCode::CREATED, wanted.clone()))
 }
 

@@ -3,6 +3,7 @@
 
 pub mod create;
 pub mod delete;
+pub mod download;
 pub mod list;
 pub mod list_messages;
 pub mod post_message;
@@ -16,6 +17,7 @@ pub use views::{ConversationDetail, ConversationSummary, MessageView, message_vi
 
 use super::{ApiError, AppState, Caller};
 use crate::ids::{ConversationId, EventId, SurfaceId};
+use crate::inbound::SurfaceSettings;
 use crate::matching::keys;
 use crate::model::conversation::Conversation;
 use crate::model::key::KeyHash;
@@ -46,17 +48,26 @@ async fn visible_surface(state: &AppState, caller: &Caller, id: SurfaceId) -> Re
 
 /// The key under which a conversation with that thread and participant is found again.
 fn thread_key(surface: &Surface, thread_id: Option<&str>, participant_id: Option<&str>) -> Option<KeyHash> {
-    keys::thread(&surface.kind, surface.joins_participants(), thread_id, participant_id)
+    let joins = SurfaceSettings::of(surface, None).joins_strangers;
+    keys::thread(&surface.kind, joins, thread_id, participant_id)
 }
 
-/// A channel's id as it is kept: on email surfaces without angle brackets, nowhere empty.
+/// A channel's id as `inbound` keeps it too: no control characters, no blanks around it, on email
+/// surfaces no angle brackets, nowhere empty.
 fn external_id(surface: &Surface, id: Option<String>) -> Option<String> {
-    let id = id.filter(|id| !id.trim().is_empty())?;
+    let id = plain_id(id)?;
     if surface.kind != keys::EMAIL {
         return Some(id);
     }
-    let bare = id.trim().trim_start_matches('<').trim_end_matches('>');
+    let bare = id.trim_start_matches('<').trim_end_matches('>');
     (!bare.is_empty()).then(|| bare.to_owned())
+}
+
+/// The same for an id that is never a Message-ID.
+fn plain_id(id: Option<String>) -> Option<String> {
+    let plain: String = id?.trim().chars().filter(|c| !c.is_control()).collect();
+    let plain = plain.trim();
+    (!plain.is_empty()).then(|| plain.to_owned())
 }
 
 /// An event about a conversation.

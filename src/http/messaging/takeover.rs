@@ -151,5 +151,6 @@ pub(super) async fn hand_over(
     let event = conversation_event(state, EventKind::ConversationUpdated, &after);
     tx.insert_events(caller.tenant_id, &[event]).await?;
     tx.commit().await?;
+    state.services.wake.ring();
     Ok(after.into())
 }

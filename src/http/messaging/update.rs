@@ -1,6 +1,6 @@
 //! `PUT /v1/messaging/conversations/{conversationId}`.
 
-use super::{ConversationDetail, conversation_event, external_id, thread_key, visible_surface};
+use super::{ConversationDetail, conversation_event, external_id, plain_id, thread_key, visible_surface};
 use crate::http::extract::{Body, Id};
 use crate::http::fields::{Fields, FromFields};
 use crate::http::{ApiError, AppState, Caller, Scope, retry};
@@ -119,6 +119,7 @@ async fn change(
     let event = conversation_event(state, EventKind::ConversationUpdated, &after);
     tx.insert_events(tenant, &[event]).await?;
     tx.commit().await?;
+    state.services.wake.ring();
     Ok(after)
 }
 
@@ -140,7 +141,7 @@ impl ConversationPatch {
             conversation.external_thread_id = external_id(surface, thread.clone());
         }
         if let Some(participant) = &self.external_participant_id {
-            conversation.external_participant_id = participant.clone().filter(|id| !id.trim().is_empty());
+            conversation.external_participant_id = plain_id(participant.clone());
         }
         conversation
     }

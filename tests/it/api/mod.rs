@@ -1,0 +1,12 @@
+//! The HTTP interface over a real TCP connection, on SQLite always and on PostgreSQL where the machine has it.
+
+mod auth;
+mod connections;
+mod conversations;
+mod document;
+mod errors;
+mod lists;
+mod messages;
+mod takeover;
+mod tenancy;
+pub mod world;
