@@ -184,6 +184,28 @@ fn html_is_made_harmless_and_its_pictures_can_be_pointed_elsewhere() {
 }
 
 #[test]
+fn no_spelling_of_an_address_runs_code() {
+    let sanitize = |html: &str| html::sanitize(html).sanitized.unwrap_or_default();
+    for hostile in [
+        "<a href=\"da&#9;ta:text/html,x\">x</a>",
+        "<a href=\" DATA:text/html,x\">x</a>",
+        "<a href=\"java&#10;script:x\">x</a>",
+        "<a href=\"&#1;javascript:x\">x</a>",
+        "<a href=\"cid:x\">x</a>",
+        "<img src=\"data:text/html,x\">x",
+        "<blockquote cite=\"data:text/html,x\">x</blockquote>",
+    ] {
+        let clean = sanitize(hostile);
+        assert!(!clean.contains("href=") && !clean.contains("src=") && !clean.contains("cite="), "{clean}");
+    }
+    assert_eq!(sanitize("<img src=\"CID:x@y\">"), "<img src=\"cid:x@y\">");
+    assert_eq!(
+        sanitize("<img src=\"data:image/png;base64,AA==\">"),
+        "<img src=\"data:image/png;base64,AA==\">"
+    );
+}
+
+#[test]
 fn html_alone_is_rendered() {
     let mail = mail("html-alone");
     assert_eq!(mail.content, "Grüße,\none & two\n* tea\n* milk\n\na\nb\n\n> earlier\n> words");
