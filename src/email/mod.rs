@@ -1,1 +1,2 @@
 //! Mail reading.
+pub mod reply;

@@ -1,0 +1,3 @@
+//! What a message says, trait by trait; the corpora are in [`corpus`].
+
+mod corpus;
