@@ -3,7 +3,7 @@
 //! It finds such lines; what they introduce is for [`super::history`].
 
 use super::line::Line;
-use super::words::attribution::{has_intro, has_lead, has_verb};
+use super::words::attribution::{has_intro, has_lead, has_verb, has_verb_end};
 
 /// Lines that one attribution may be wrapped over, blank ones included.
 const SPAN_MAX: usize = 6;
@@ -62,10 +62,13 @@ fn ending_at(lines: &[Line<'_>], floor: usize, last: usize, quote_follows: bool)
         if text.len() > BYTES_MAX {
             break;
         }
-        start = at;
-        if let Some(strong) = judge(&text, quote_follows) {
-            hit = Some(strong);
-            break;
+        match judge(&text, quote_follows) {
+            Some(true) => {
+                (start, hit) = (at, Some(true));
+                break;
+            }
+            Some(false) if hit.is_none() => (start, hit) = (at, Some(false)),
+            _ => {}
         }
     }
     let strong = hit?;
@@ -132,11 +135,7 @@ fn judge(text: &str, quote_follows: bool) -> Option<bool> {
     (quote_follows && hint && ended && stem.len() < 300).then_some(false)
 }
 
-/// Whether "wrote" or its like are the last words.
-fn has_verb_end(stem: &str) -> bool {
-    let tail_from = stem.char_indices().rev().nth(24).map_or(0, |(at, _)| at);
-    stem.get(tail_from..).is_some_and(has_verb)
-}
+
 
 /// Whether a text begins with a date in digits.
 pub(super) fn starts_with_date(text: &str) -> bool {

@@ -39,8 +39,12 @@ pub(super) fn find(lines: &[Line<'_>], subject: Option<&str>) -> Option<Found> {
         if divider(line) == Some(Divider::ReplyAbove) {
             return None;
         }
-        let sure = header::block(lines, at).filter(Block::is_sure).filter(|_| opens);
+        let sure = opens.then(|| pasted(lines, &next, at)).flatten();
         if let Some(block) = sure {
+            let answered = block.depth > 0 && lines.iter().skip(block.end).any(|line| line.depth == 0 && !line.is_empty());
+            if answered {
+                return None;
+            }
             let allowed = prefix != Some(Prefix::Reply) || !own_words;
             return allowed.then(|| from_block(lines, ruled_start(lines, at), &block));
         }
@@ -54,6 +58,14 @@ pub(super) fn find(lines: &[Line<'_>], subject: Option<&str>) -> Option<Found> {
         }
     }
     None
+}
+
+/// A header block at this line, or below "Original Message" at this line.
+fn pasted(lines: &[Line<'_>], next: &[usize], at: usize) -> Option<Block> {
+    if divider(lines.get(at)?) == Some(Divider::Original) {
+        return header::block(lines, *next.get(at + 1)?).filter(Block::is_likely);
+    }
+    header::block(lines, at).filter(Block::is_sure)
 }
 
 /// A ruler or divider: no words of the author's.
@@ -158,7 +170,7 @@ fn body(lines: &[Line<'_>], depth: usize) -> String {
         out.push_str(text.get(indent..).unwrap_or_default());
         out.push('\n');
     }
-    out.trim_matches('\n').to_owned()
+    out.trim().to_owned()
 }
 
 /// The line without `depth` quote marks.

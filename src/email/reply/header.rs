@@ -30,10 +30,11 @@ impl Block {
         all.iter().filter(|field| self.value(**field).is_some()).count()
     }
 
-    /// A mail's header rather than a form ("From: Berlin / To: Bonn / Date: 3 May").
+    /// A mail's header rather than a form ("From: Berlin / To: Bonn / Date: 3 May") or a patch (no recipient).
     pub fn is_sure(&self) -> bool {
         self.value(Field::From).is_some()
             && self.kinds() >= 3
+            && (self.value(Field::To).is_some() || self.value(Field::Sent).is_some())
             && (self.value(Field::Subject).is_some()
                 || self.value(Field::Sent).is_some()
                 || self.fields.iter().any(|(_, value)| value.contains('@')))

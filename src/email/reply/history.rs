@@ -13,6 +13,8 @@ pub(super) enum Part {
     Signature,
 }
 
+/// Lines that the wrapping of one quoted line may leave unmarked.
+const REMNANT_MAX: usize = 12;
 /// Signs that rulers are drawn with.
 const RULER: [char; 10] = ['-', '_', '=', '*', '~', '#', '+', '—', '–', '•'];
 
@@ -70,7 +72,7 @@ pub(super) fn mark(lines: &[Line<'_>], parts: &mut [Part]) {
             set(parts, at, at + 1);
             at += 1;
         } else if let Some(attribution) = attributions.next_if(|attribution| attribution.start == at) {
-            at = introduced(lines, parts, attribution, quote_at(attribution.end), own_words);
+            at = introduced(lines, parts, &next, attribution, quote_at(attribution.end), own_words);
         } else if let Some(end) = pasted(lines, at) {
             let below = next.get(end).copied().unwrap_or(end);
             let quoted = lines.get(below).is_some_and(|line| line.depth > 0);
@@ -93,6 +95,7 @@ pub(super) fn mark(lines: &[Line<'_>], parts: &mut [Part]) {
 fn introduced(
     lines: &[Line<'_>],
     parts: &mut [Part],
+    next: &[usize],
     attribution: &Attribution,
     quote_follows: bool,
     own_words: bool,
@@ -100,7 +103,7 @@ fn introduced(
     let Attribution { start, end, strong } = *attribution;
     if quote_follows || (strong && !own_words) {
         set(parts, start, end);
-        let first = lines.iter().enumerate().skip(end).find(|(_, line)| !line.is_empty());
+        let first = next.get(end).and_then(|at| lines.get(*at).map(|line| (*at, line)));
         if let Some((at, mark)) = first.and_then(|(at, line)| prefix(line).map(|mark| (at, mark))) {
             let stop = run_of(lines, at, mark);
             set(parts, at, stop);
@@ -169,15 +172,21 @@ fn prefixed(lines: &[Line<'_>], at: usize) -> Option<usize> {
     (end > at + 1).then_some(end)
 }
 
-/// A few words alone between two quoted lines are what the wrapping of a long quoted line left over.
+/// Unquoted lines squeezed between two quoted ones, going on in the middle of a sentence: a mailer wrapped the
+/// quoted line without marking the rest.
 fn remnants(lines: &[Line<'_>], parts: &mut [Part]) {
-    for (at, trio) in lines.windows(3).enumerate() {
-        let [above, line, below] = trio else { continue };
-        let short = line.depth == 0 && !line.is_empty() && line.bare.len() <= 30;
-        let lower = line.bare.starts_with(|c: char| c.is_lowercase() || c == '.' || c == ')');
-        if short && lower && above.depth > 0 && above.bare.len() >= 60 && below.depth == above.depth {
-            set(parts, at + 1, at + 2);
+    let mut at = 0;
+    while let Some(line) = lines.get(at) {
+        let run = lines.iter().skip(at + 1).take(REMNANT_MAX + 1).take_while(|line| line.depth == 0 && !line.is_empty()).count();
+        let torn = line.depth > 0 && line.bare.len() >= 50 && !line.bare.ends_with(['.', '?', '!', ':', ';']);
+        if torn && (1..=REMNANT_MAX).contains(&run) {
+            let goes_on = lines.get(at + 1).is_some_and(|next| next.bare.starts_with(|c: char| c.is_lowercase() || c == '.' || c == ')'));
+            let closed = lines.get(at + 1 + run).is_some_and(|below| below.depth > 0);
+            if goes_on && closed {
+                set(parts, at + 1, at + 1 + run);
+            }
         }
+        at += 1 + run;
     }
 }
 

@@ -71,6 +71,8 @@ pub fn cut_mail(text: &str, subject: Option<&str>) -> Cut {
     let found = forward::find(&lines, subject);
     match &found {
         Some(found) => {
+            let (above, _) = lines.split_at(found.start.min(lines.len()));
+            history::mark(above, &mut parts);
             mark_forward(&lines, &mut parts, found);
         }
         None => history::mark(&lines, &mut parts),

@@ -46,8 +46,8 @@ pub(super) fn list(text: &str) -> Vec<Address> {
 pub(super) fn in_attribution(text: &str) -> (Option<Address>, Option<String>) {
     let Some(email) = address(text) else { return (None, None) };
     let at = text.find(email).unwrap_or(0);
-    let before = text.get(..at).unwrap_or_default().trim_end_matches(['<', '(', '[', ' ', '"']);
-    let before = before.trim_end_matches("mailto:").trim_end_matches(['<', '(', '[', ' ', '"']);
+    let before = text.get(..at).unwrap_or_default().trim_end_matches(['<', '(', '[', ' ']);
+    let before = before.trim_end_matches("mailto:").trim_end_matches(['<', '(', '[', ' ']);
     let from = one(&format!("{} <{email}>", person(before)));
     (from, date(text))
 }

@@ -4,12 +4,17 @@
 
 use super::history::{Part, ruler};
 use super::line::Line;
+use super::words::closings::is_closing;
 use super::words::{footers, mobile};
 
 /// Lines below a signature mark; more is text that happens to stand below two dashes.
 const LINES_MAX: usize = 30;
+/// Lines from the closing to the end of a contact block.
+const CONTACT_MAX: usize = 16;
 /// Lines of a list footer below its ruler.
 const FOOTER_MAX: usize = 14;
+/// Bytes of a footer's line; a longer one is a sentence of the author's.
+const LINE_MAX: usize = 110;
 /// Rounds of taking a piece off the end.
 const ROUNDS_MAX: usize = 40;
 
@@ -20,6 +25,7 @@ pub(super) fn mark(lines: &[Line<'_>], parts: &mut [Part]) {
         let end = stretch(lines, parts, at);
         if end > at {
             mark_stretch(lines, parts, at, end);
+            mark_devices(lines, parts, at, end);
         }
         at = end.max(at + 1);
     }
@@ -43,12 +49,15 @@ fn stretch(lines: &[Line<'_>], parts: &[Part], from: usize) -> usize {
 /// Takes signatures off the end of the lines `from..end`.
 fn mark_stretch(lines: &[Line<'_>], parts: &mut [Part], from: usize, end: usize) {
     let mut end = end;
+    let mut marked = false;
     for _ in 0..ROUNDS_MAX {
         while end > from && lines.get(end - 1).is_some_and(Line::is_empty) {
             end -= 1;
         }
         let Some(stretch) = lines.get(from..end).filter(|stretch| !stretch.is_empty()) else { return };
-        let Some(start) = tail(stretch) else { return };
+        let first = from == 0 || lines.iter().take(from).all(Line::is_empty);
+        let Some(start) = tail(stretch, first, marked) else { return };
+        marked = marked || stretch.get(start).is_some_and(is_mark);
         for part in parts.iter_mut().take(end).skip(from + start) {
             *part = Part::Signature;
         }
@@ -56,8 +65,21 @@ fn mark_stretch(lines: &[Line<'_>], parts: &mut [Part], from: usize, end: usize)
     }
 }
 
+/// Device lines that stand alone, wherever they are.
+fn mark_devices(lines: &[Line<'_>], parts: &mut [Part], from: usize, end: usize) {
+    let is_empty = |at: usize| lines.get(at).is_none_or(Line::is_empty);
+    for at in from..end {
+        let alone = is_empty(at + 1) && at.checked_sub(1).is_none_or(is_empty);
+        if alone && lines.get(at).is_some_and(|line| !line.is_empty() && is_device_line(line)) {
+            if let Some(part) = parts.get_mut(at) {
+                *part = Part::Signature;
+            }
+        }
+    }
+}
+
 /// Where a signature begins that reaches to the end of `lines`; the last of them is not empty.
-fn tail(lines: &[Line<'_>]) -> Option<usize> {
+fn tail(lines: &[Line<'_>], first: bool, marked: bool) -> Option<usize> {
     let last = lines.len().checked_sub(1)?;
     let line = lines.get(last)?;
     if closes_fence(lines, last) {
@@ -66,11 +88,13 @@ fn tail(lines: &[Line<'_>]) -> Option<usize> {
     if is_mark(line) || ruler(&line.folded).is_some_and(|signs| signs >= 2) || is_tracker(line) {
         return Some(last);
     }
-    below_mark(lines)
+    below_mark(lines, first, marked)
         .or_else(|| is_device_line(line).then_some(last))
         .or_else(|| list_footer(lines))
         .or_else(|| notice(lines))
         .or_else(|| dashed_name(lines).then_some(last))
+        .or_else(|| contact(lines))
+        .or_else(|| card(lines))
 }
 
 /// A fenced code block at the end is text.
@@ -88,23 +112,23 @@ fn is_tracker(line: &Line<'_>) -> bool {
     line.folded == "ᐧ"
 }
 
-/// The first signature mark that has no more than a signature below it.
-fn below_mark(lines: &[Line<'_>]) -> Option<usize> {
+/// The last signature mark, when no more than a signature stands below it. `first`: nothing stands above these
+/// lines, so that a mark on top of them closes nothing. `marked`: one was taken already; a second needs short lines.
+fn below_mark(lines: &[Line<'_>], first: bool, marked: bool) -> Option<usize> {
     let mut below = 0;
-    let mut start = None;
+    let mut prose = 0;
     for (at, line) in lines.iter().enumerate().rev() {
-        if line.is_empty() {
-            continue;
-        }
         if is_mark(line) {
-            start = Some(at);
+            let closes = !first || lines.iter().take(at).any(|line| !line.is_empty());
+            return (closes && !(marked && (below > 8 || prose > 2))).then_some(at);
         }
-        below += 1;
+        below += usize::from(!line.is_empty());
+        prose += usize::from(line.bare.chars().count() > 60 && !has_link(&line.folded));
         if below > LINES_MAX {
-            break;
+            return None;
         }
     }
-    start
+    None
 }
 
 /// "Sent from my iPhone" and its kin.
@@ -158,33 +182,49 @@ fn without_links(text: &str) -> String {
 
 /// A ruler near the end with an address, a link or a notice below it.
 fn list_footer(lines: &[Line<'_>]) -> Option<usize> {
-    let mut telling = false;
+    let (mut noticed, mut linked) = (false, false);
     let mut filled = 0;
-    let mut start = None;
     for (at, line) in lines.iter().enumerate().rev() {
         if line.is_empty() {
             continue;
         }
         if let Some(signs) = ruler(&line.folded) {
-            let underscores = line.folded.starts_with("__") && signs >= 5;
-            if filled > 0 && signs >= 5 && (telling || underscores) {
-                start = Some(at);
+            if signs < 5 {
+                continue;
             }
-        } else {
-            telling = telling || is_telling(&line.folded);
-            filled += 1;
+            let underscores = line.folded.starts_with("__");
+            let underline = at.checked_sub(1).and_then(|above| lines.get(above)).is_some_and(|above| !above.is_empty() && ruler(&above.folded).is_none());
+            if underline && !underscores && !noticed {
+                return None;
+            }
+            let near = filled <= if underscores || signs >= 30 { 8 } else { 3 };
+            let is_footer = noticed || (linked && near) || (underscores && filled <= 3) || (signs >= 30 && filled <= 2);
+            return (filled > 0 && is_footer).then_some(at);
         }
-        if filled > FOOTER_MAX || start.is_some() {
-            break;
+        noticed = noticed || footers::has_notice(&line.folded);
+        linked = linked || is_contact(&line.folded);
+        filled += 1;
+        if line.folded.contains('|') && !noticed {
+            return None;
+        }
+        if filled > FOOTER_MAX || (line.bare.len() > LINE_MAX && !noticed) {
+            return None;
         }
     }
-    start
+    None
 }
 
-/// What footers hold and sentences seldom do.
-fn is_telling(folded: &str) -> bool {
-    ["http://", "https://", "www.", "@", "mailing list", "mailman"].iter().any(|sign| folded.contains(sign))
-        || footers::has_notice(folded)
+/// Whether the line holds a link or a mail address.
+fn has_link(folded: &str) -> bool {
+    ["http://", "https://", "www."].iter().any(|sign| folded.contains(sign)) || has_address(folded)
+}
+
+/// Whether the line holds a mail address.
+fn has_address(folded: &str) -> bool {
+    folded.split_whitespace().any(|word| {
+        let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+        word.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'))
+    })
 }
 
 /// A last paragraph that unsubscribes, disclaims or sells.
@@ -198,6 +238,69 @@ fn notice(lines: &[Line<'_>]) -> Option<usize> {
         text.push(' ');
     }
     (start > 0 && footers::has_notice(&text)).then_some(start)
+}
+
+/// Below a closing and a name: title, company, telephone, links. The closing and the name stay.
+fn contact(lines: &[Line<'_>]) -> Option<usize> {
+    let near = lines.len().saturating_sub(CONTACT_MAX);
+    let closing = (near..lines.len()).rev().find(|at| lines.get(*at).is_some_and(|line| is_closing(&line.folded)))?;
+    let name = (closing + 1..lines.len()).find(|at| lines.get(*at).is_some_and(|line| !line.is_empty()))?;
+    let start = (name + 1..lines.len()).find(|at| lines.get(*at).is_some_and(|line| !line.is_empty()))?;
+    let below: Vec<&Line<'_>> = lines.get(start..)?.iter().filter(|line| !line.is_empty()).collect();
+    let telling = below.iter().any(|line| is_contact(&line.folded));
+    let short = below.iter().all(|line| line.bare.chars().count() <= 90 && !is_sentence(&line.folded));
+    (telling && short && !is_contact(&lines.get(name)?.folded)).then_some(start)
+}
+
+/// A visiting card below the text: a name, short lines, a telephone number or link among them. The name stays.
+fn card(lines: &[Line<'_>]) -> Option<usize> {
+    let length = lines.iter().rev().take(CONTACT_MAX).take_while(|line| !line.is_empty()).count();
+    let top = lines.len() - length;
+    let paragraph = lines.get(top..)?;
+    let above = lines.iter().take(top).rev().find(|line| !line.is_empty())?;
+    let telling = paragraph.iter().any(|line| is_contact(&line.folded));
+    let short = paragraph.iter().all(|line| line.bare.chars().count() <= 70 && !is_sentence(&line.folded));
+    if !telling || !short || length < 2 {
+        return None;
+    }
+    let ended = |line: &Line<'_>| line.bare.ends_with(['.', '!', '?', ')']) || is_closing(&line.folded);
+    if is_name(paragraph.first()?) {
+        return (length >= 3 && ended(above)).then_some(top + 1);
+    }
+    is_name(above).then_some(top)
+}
+
+/// Two to four capitalised words and nothing else.
+fn is_name(line: &Line<'_>) -> bool {
+    let words = line.bare.split_whitespace().count();
+    let capital = line.bare.split_whitespace().all(|word| word.starts_with(|c: char| c.is_uppercase() || c == '"' || c == '('));
+    (2..=4).contains(&words) && capital && !line.bare.contains(|c: char| c.is_ascii_digit() || matches!(c, ':' | '?' | '!' | '@' | '/'))
+}
+
+/// A line with a telephone number, a link or an address.
+fn is_contact(folded: &str) -> bool {
+    has_link(folded) || has_phone(folded)
+}
+
+/// Seven digits or more with nothing between them but what telephone numbers are grouped with.
+fn has_phone(folded: &str) -> bool {
+    let mut digits = 0;
+    for c in folded.chars() {
+        match c {
+            '0'..='9' => digits += 1,
+            ' ' | '-' | '.' | '(' | ')' | '/' | '+' if digits > 0 => {}
+            _ => digits = 0,
+        }
+        if digits >= 7 {
+            return true;
+        }
+    }
+    false
+}
+
+/// Many words and a full stop.
+fn is_sentence(folded: &str) -> bool {
+    folded.split_whitespace().count() > 6 && folded.ends_with(['.', '?', '!', ':'])
 }
 
 /// `-Ann` or `-Ann Bee` as the last line.

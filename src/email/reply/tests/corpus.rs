@@ -30,7 +30,8 @@ fn input(folder: &std::path::Path, case: &Value) -> String {
     if case["input_kind"] == "message/rfc822" {
         let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(0);
         let message = mail_parser::MessageParser::default().parse(&bytes[start..]).unwrap();
-        return message.body_text(0).unwrap().into_owned();
+        let raw = || String::from_utf8_lossy(&bytes[start..]).split_once("\n\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+        return message.body_text(0).map_or_else(raw, std::borrow::Cow::into_owned);
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -53,6 +53,16 @@ pub(in super::super) fn has_verb(text: &str) -> bool {
     VERBS.iter().any(|verb| has_word(text, verb))
 }
 
+/// Whether "wrote" or its like are the last words.
+pub(in super::super) fn has_verb_end(text: &str) -> bool {
+    VERBS.iter().any(|verb| {
+        text.strip_suffix(verb).is_some_and(|head| {
+            let spaced = !verb.chars().next().is_some_and(super::is_unspaced);
+            !(spaced && head.ends_with(char::is_alphanumeric))
+        })
+    })
+}
+
 /// Whether the text opens the way such lines do.
 pub(in super::super) fn has_lead(text: &str) -> bool {
     LEADS.iter().any(|lead| {

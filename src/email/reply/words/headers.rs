@@ -25,15 +25,15 @@ const FROM: &[&str] = &[
     "avsändare", "sender", "nork", "prej", "nga", "mula kay", "en nom de",
 ];
 const DATE: &[&str] = &[
-    "date", "datum", "dato", "data", "fecha", "päivämäärä", "pvm", "kuupäev", "datums", "dátum", "dată", "дата", "ημερομηνία",
+    "date", "datum", "dato", "data", "fecha", "päivämäärä", "päiväys", "pvm", "kuupäev", "datums", "dátum", "dată", "дата", "ημερομηνία",
     "tarih", "tarix", "التاريخ", "תאריך", "تاریخ", "दिनांक", "तारीख", "তারিখ", "วันที่", "ngày", "tanggal", "tarikh", "日期", "日付",
     "日時", "날짜", "dagsetning", "petsa", "time", "when", "date/time",
 ];
 const SENT: &[&str] = &[
     "sent", "gesendet", "gesendet am", "envoyé", "envoyé le", "enviado", "enviado em", "enviado el", "enviada em", "enviada", "inviato", "verzonden",
     "skickat", "sendt", "sent at", "lähetetty", "saadetud", "nosūtīts", "išsiųsta", "wysłano", "wysłane", "odesláno", "odoslané", "elküldve",
-    "küldve", "küldés ideje", "trimis", "trimise", "отправлено", "надіслано", "адпраўлена", "изпратено", "послато", "poslano", "poslato",
-    "στάλθηκε", "απεστάλη", "gönderildi", "gönderme tarihi", "gönderilme tarihi", "إرسال", "تم الإرسال", "أُرسلت", "נשלח", "ارسال شده", "भेजा गया", "ส่ง", "ส่งเมื่อ", "đã gửi",
+    "küldve", "küldés ideje", "trimis", "trimise", "отправлено", "надіслано", "відправлено", "адпраўлена", "изпратено", "послато", "poslano", "poslato",
+    "στάλθηκε", "απεστάλη", "gönderildi", "gönderme tarihi", "gönderilme tarihi", "gönderilen", "إرسال", "تم الإرسال", "أُرسلت", "נשלח", "ارسال شده", "भेजा गया", "ส่ง", "ส่งเมื่อ", "đã gửi",
     "dikirim", "terkirim", "dihantar", "发送时间", "發送時間", "寄件日期", "傳送時間", "送信日時", "送信日", "보낸 날짜", "보냄", "sent on", "enviat", "bidalia",
 ];
 const TO: &[&str] = &[
@@ -51,7 +51,7 @@ const CC: &[&str] = &[
     "bkopie", "salin", "kopiert til", "cópia para", "cc (copie)", "copia (cc)", "c.c.", "k.",
 ];
 const SUBJECT: &[&str] = &[
-    "subject", "betreff", "objet", "sujet", "asunto", "assunto", "oggetto", "onderwerp", "ämne", "emne", "efni", "aihe", "teema", "temats", "tēma",
+    "subject", "betreff", "naslov", "judul", "objet", "sujet", "asunto", "assunto", "oggetto", "onderwerp", "ämne", "emne", "efni", "aihe", "teema", "temats", "tēma",
     "tema", "temat", "předmět", "predmet", "tárgy", "subiect", "subiectul", "тема", "относно", "предмет", "θέμα", "konu", "mövzu", "الموضوع", "موضوع",
     "נושא", "הנדון", "विषय", "বিষয়", "เรื่อง", "หัวเรื่อง", "chủ đề", "tiêu đề", "perihal", "subjek", "主题", "主旨", "主題", "件名", "제목", "assumpte", "gaia", "subjekt",
     "paksa", "vec", "re",

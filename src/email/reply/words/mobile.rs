@@ -1,15 +1,20 @@
 //! Words of the line that a device or an app adds below a message: "Sent from my iPhone".
 
-/// "Sent from": with [`DEVICES`] on one short line this is a device's signature.
-const SENT: &[&str] = &[
-    "sent from", "sent via", "sent by", "sent with", "sent using", "sent on", "from my", "posted via", "typed on", "written on", "delivered by", "composed on", "get",
-    "gesendet", "von meinem", "diese nachricht wurde von", "versendet", "geschickt", "envoyé", "envoyée", "envoyer de", "obtenez", "obtenir", "télécharger", "téléchargez", "enviado", "enviada", "descargar",
-    "descarga", "obtener", "obtén", "obter", "obtenha", "baixar", "baixe", "inviato", "inviata", "scarica", "ottieni", "verzonden", "verstuurd", "download", "krijg", "skickat", "skickades", "hämta", "sendt", "hent",
-    "få", "lähetetty", "hanki", "saadetud", "hangi", "nosūtīts", "išsiųsta", "wysłane", "wysłano", "pobierz", "odesláno", "odoslané", "odesláno z", "získat", "stáhnout", "získajte", "poslano", "preuzmite", "poslato", "prenesite",
-    "отправлено", "послано", "скачать", "получить", "надіслано", "відправлено", "отримати", "завантажити", "изпратено", "пратено", "послато", "адпраўлена", "στάλθηκε", "εστάλη", "απεστάλη", "αποκτήστε", "λήψη",
-    "küldve", "elküldve", "küldött", "letöltése", "trimis", "expediat", "obțineți", "gönderildi", "edinin", "göndərildi", "enviat", "dërguar", "bidalia", "sent frá", "أرسل", "أرسلت", "مرسل", "تم الإرسال", "احصل على", "נשלח", "השג את", "ارسال", "فرستاده",
-    "भेजा", "प्रेषित", "প্রেরিত", "পাঠানো", "ส่งจาก", "รับ", "gửi từ", "được gửi", "tải", "dikirim", "dihantar", "dapatkan", "ipinadala", "发自", "發自", "从我的", "從我的", "傳送", "寄出", "发送自", "发送", "傳送自", "获取", "取得", "下载", "から送信", "送信", "を入手", "で書きました",
-    "에서 보냄", "보냄", "에서 전송", "다운로드", "보낸 메일", "받기", "someone from",
+/// "Sent from": at the start of a short line that goes on with one of [`DEVICES`], a device's signature.
+const OPENINGS: &[&str] = &[
+    "sent from", "sent via", "sent by", "sent with", "sent using", "sent on", "sent through", "from my", "posted via", "posted from", "typed on", "typed with", "written on", "delivered by", "composed on", "get", "this email was sent from", "this message was sent from", "message sent from",
+    "gesendet", "von meinem", "diese nachricht wurde", "diese e-mail wurde", "versendet", "verschickt", "geschickt", "holen sie sich", "envoyé", "envoyée", "message envoyé", "obtenez", "obtenir", "télécharger", "téléchargez", "enviado", "enviada", "mensaje enviado", "mensagem enviada", "descargar",
+    "descarga", "obtener", "obtén", "obtenga", "obter", "obtenha", "baixar", "baixe", "transfira", "inviato", "inviata", "scarica", "ottieni", "verzonden", "verstuurd", "gestuur", "download", "krijg", "skickat", "skickades", "hämta", "sendt", "hent",
+    "få", "lähetetty", "lähetetään", "hanki", "saadetud", "hangi", "nosūtīts", "išsiųsta", "atsiųsta", "wysłane", "wysłano", "wysłana", "pobierz", "odesláno", "odoslané", "poslané", "získat", "stáhnout", "získajte", "poslano", "preuzmite", "poslato", "prenesite",
+    "отправлено", "отправлен", "послано", "скачать", "скачайте", "получить", "получите", "надіслано", "відправлено", "отримати", "завантажити", "изпратено", "пратено", "послато", "адпраўлена", "στάλθηκε", "εστάλη", "απεστάλη", "αποκτήστε", "λήψη του",
+    "küldve", "elküldve", "trimis", "expediat", "obțineți", "descărcați", "enviat", "dërguar", "bidalia", "sent frá", "أرسل", "أرسلت", "مرسل", "مرسلة", "تم الإرسال", "الحصول على", "احصل على", "נשלח", "השג את", "קבל את", "ارسال", "ارسال شده", "فرستاده",
+    "ส่งจาก", "รับ", "gửi từ", "được gửi", "đã gửi", "tải", "dikirim", "dihantar", "dapatkan", "ipinadala", "发自", "發自", "从我的", "從我的", "来自我的", "來自我的", "发送自", "傳送自", "寄自", "获取", "取得", "下载", "나의", "내",
+];
+
+/// The same in languages that end with it.
+const ENDINGS: &[&str] = &[
+    "from mobile", "from my mobile", "from phone", "from my phone", "via mobile", "by galaxy", "gesendet", "verzonden", "gestuurd", "skickat", "lähetetty", "saadetud", "elküldve", "küldve", "küldött üzenet", "küldtem", "letöltése", "gönderildi", "gönderilmiştir", "edinin", "indirin", "göndərildi", "bidalia",
+    "भेजा गया", "से भेजा गया", "प्रेषित", "প্রেরিত", "পাঠানো", "অনুপ্রেরিত", "ارسال شد", "ارسال شده", "فرستاده شده", "傳送", "寄出", "发送", "发出", "發送", "から送信", "から送信されました", "より送信", "を入手", "で送信", "から送りました", "에서 보냄", "에서 보낸 메일", "에서 보낸 메일입니다", "에서 전송", "에서 발송", "에서 작성", "다운로드", "받기",
 ];
 
 /// Devices and mail apps.
@@ -24,6 +29,9 @@ const DEVICES: &[&str] = &[
     "mail app", "email app", "email client", "webmail", "treo", "palm", "kindle", "ti-85", "mobile device", "nexus", "iphone'umdan", "tecno", "infinix", "vivo", "realme", "fairphone", "surface", "postbox", "mail for", "mail til", "mail per", "courrier pour", "correo para", "email para",
 ];
 
+/// Names that languages glue their endings to ("iphonesta").
+const INFLECTED: &[&str] = &["iphone", "ipad", "ipod", "mobil", "telefon", "phone", "handy"];
+
 /// Lines that say it all without a device.
 const WHOLE: &[&str] = &[
     "sent via mobile", "sent from mobile", "sent from a phone", "sent from my mobile device", "sent on the go", "sent from the road", "sent while mobile", "von unterwegs gesendet", "von unterwegs gesendet.", "mobil gesendet",
@@ -35,11 +43,13 @@ const WHOLE: &[&str] = &[
 pub(in super::super) const APOLOGIES: &[&str] = &["excuse", "pardon", "forgive", "sorry", "apolog", "typo", "brevity", "brief", "autocorrect", "entschuldig", "tippfehler", "kürze"];
 
 /// "Sent from my", after which up to four words name a device we do not know.
-pub(in super::super) const FROM_MY: &[&str] = &["sent from my ", "sent from the all new ", "sent from a "];
+pub(in super::super) const FROM_MY: &[&str] = &["sent from my "];
 
-/// Whether a folded text says that something was sent.
+/// Whether a folded text begins or ends by saying that something was sent.
 pub(in super::super) fn has_sent(text: &str) -> bool {
-    SENT.iter().any(|word| super::has_word(text, word))
+    let unspaced = |word: &str| word.chars().next().is_some_and(super::is_unspaced);
+    OPENINGS.iter().any(|word| text.strip_prefix(word).is_some_and(|rest| rest.starts_with(' ') || unspaced(word)))
+        || ENDINGS.iter().any(|word| text.strip_suffix(word).is_some_and(|rest| rest.ends_with(' ') || unspaced(word)))
 }
 
 /// Whether a folded text names a device or a mail app.
@@ -53,7 +63,8 @@ fn starts_word(text: &str, word: &str) -> bool {
         let before = text.get(..at).and_then(|head| head.chars().next_back());
         let open = !before.is_some_and(|c| c.is_alphanumeric() && !super::is_unspaced(c));
         let rest = text.get(at + word.len()..).unwrap_or_default();
-        open && (word.len() > 4 || !rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+        let inflected = INFLECTED.contains(&word);
+        open && (inflected || !rest.starts_with(char::is_alphabetic))
     })
 }
 

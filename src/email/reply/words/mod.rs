@@ -3,6 +3,7 @@
 //! Every entry is written the way [`super::line::fold`] leaves text: lower case, `'` for any apostrophe, ASCII digits.
 
 pub(super) mod attribution;
+pub(super) mod closings;
 pub(super) mod dividers;
 pub(super) mod footers;
 pub(super) mod headers;
