@@ -7,6 +7,7 @@ mod attribution;
 mod forward;
 mod header;
 mod history;
+mod html;
 mod line;
 mod people;
 mod signature;
@@ -14,6 +15,8 @@ mod words;
 
 #[cfg(test)]
 mod tests;
+
+pub use html::{HtmlCut, cut_html};
 
 use crate::model::Address;
 use history::Part;

@@ -183,7 +183,7 @@ fn without_links(text: &str) -> String {
 /// A ruler near the end with an address, a link or a notice below it.
 fn list_footer(lines: &[Line<'_>]) -> Option<usize> {
     let (mut noticed, mut linked) = (false, false);
-    let mut filled = 0;
+    let (mut filled, mut telling) = (0, 0);
     for (at, line) in lines.iter().enumerate().rev() {
         if line.is_empty() {
             continue;
@@ -201,13 +201,15 @@ fn list_footer(lines: &[Line<'_>]) -> Option<usize> {
             let is_footer = noticed || (linked && near) || (underscores && filled <= 3) || (signs >= 30 && filled <= 2);
             return (filled > 0 && is_footer).then_some(at);
         }
-        noticed = noticed || footers::has_notice(&line.folded);
-        linked = linked || is_contact(&line.folded);
+        let (noticed_here, linked_here) = (footers::has_notice(&line.folded), is_contact(&line.folded));
+        noticed = noticed || noticed_here;
+        linked = linked || linked_here;
         filled += 1;
         if line.folded.contains('|') && !noticed {
             return None;
         }
-        if filled > FOOTER_MAX || (line.bare.len() > LINE_MAX && !noticed) {
+        telling += usize::from(linked_here || noticed_here);
+        if (filled > FOOTER_MAX && telling * 3 < filled) || filled > 3 * FOOTER_MAX || (line.bare.len() > LINE_MAX && !noticed) {
             return None;
         }
     }

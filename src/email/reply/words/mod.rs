@@ -7,6 +7,7 @@ pub(super) mod closings;
 pub(super) mod dividers;
 pub(super) mod footers;
 pub(super) mod headers;
+pub(super) mod markup;
 pub(super) mod mobile;
 pub(super) mod subjects;
 
