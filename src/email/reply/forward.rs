@@ -13,6 +13,9 @@ use super::words::subjects::{self, Prefix};
 /// Lines between a forward divider and the header below it.
 const GAP_MAX: usize = 3;
 
+/// Lines that may end an attribution, before the search for a forwarded mail is given up.
+const ENDS_MAX: usize = 300;
+
 /// A forwarded mail: from line `start`, its text from line `body`.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -27,6 +30,7 @@ pub(super) fn find(lines: &[Line<'_>], subject: Option<&str>) -> Option<Found> {
     let prefix = subjects::prefix(&outer).map(|(prefix, _)| prefix);
     let next = next_filled(lines);
     let mut own_words = false;
+    let mut ends = 0;
     let mut above: Option<&Line<'_>> = None;
     for (at, line) in lines.iter().enumerate() {
         if line.is_empty() {
@@ -53,6 +57,12 @@ pub(super) fn find(lines: &[Line<'_>], subject: Option<&str>) -> Option<Found> {
         }
         own_words = own_words || !is_frame(line);
         above = Some(line);
+        if line.folded.ends_with([':', '>', ']']) {
+            ends += 1;
+        }
+        if ends > ENDS_MAX {
+            return None;
+        }
         if is_attribution_end(lines, at) {
             return (prefix == Some(Prefix::Forward)).then(|| from_attribution(lines, at, subject)).flatten();
         }

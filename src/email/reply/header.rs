@@ -70,6 +70,9 @@ pub(super) fn block(lines: &[Line<'_>], start: usize) -> Option<Block> {
     while at < lines.len().min(start + BLOCK_MAX) {
         let Some(line) = lines.get(at).filter(|line| line.depth == depth || line.is_blank()) else { break };
         if let Some((field, value)) = label(line.bare) {
+            if field != Field::Other && fields.iter().any(|(known, _)| *known == field) {
+                break;
+            }
             fields.push((field, value.to_owned()));
             at += 1;
             end = at;

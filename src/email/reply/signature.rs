@@ -34,14 +34,15 @@ pub(super) fn mark(lines: &[Line<'_>], parts: &mut [Part]) {
 /// Where the own lines that begin at `from` end.
 fn stretch(lines: &[Line<'_>], parts: &[Part], from: usize) -> usize {
     let mut end = from;
-    for (at, (line, part)) in lines.iter().zip(parts).enumerate().skip(from) {
+    let rest = lines.get(from..).unwrap_or_default().iter().zip(parts.get(from..).unwrap_or_default());
+    for (at, (line, part)) in rest.enumerate() {
         if line.is_empty() {
             continue;
         }
         if *part != Part::Content {
             break;
         }
-        end = at + 1;
+        end = from + at + 1;
     }
     end
 }

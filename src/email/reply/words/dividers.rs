@@ -30,7 +30,7 @@ const FORWARDED: &[&str] = &[
     "preposlaná správa", "preposielaná správa", "proslijeđena poruka", "prosleđena poruka", "posredovano sporočilo", "переадресованное сообщение", "пересланное сообщение",
     "пересылаемое письмо", "пересылаемое сообщение", "перенаправленное сообщение", "переслане повідомлення", "переадресоване повідомлення", "перенаправлене повідомлення", "перасланае паведамленне", "препратено съобщение", "прослеђена порука", "препратена порака",
     "továbbított üzenet", "továbbított levél", "προωθημένο μήνυμα", "iletilen mesaj", "iletilen ileti", "yönlendirilmiş ileti", "yönlendirilen ileti", "iletilmiş ileti", "iletilmiş mesaj", "yönləndirilmiş mesaj",
-    "mesazh i përcjellë", "birbidalitako mezua", "رسالة معاد توجيهها", "رسالة محولة", "الرسالة المعاد توجيهها", "הודעה שהועברה", "پیام هدایت شده", "پیام بازارسال‌شده", "अग्रेषित संदेश",
+    "mesazh i përcjellë", "birbidalitako mezua", "رسالة معاد توجيهها", "رسالة محولة", "الرسالة المعاد توجيهها", "הודעה שהועברה", "پیام هدایت شده", "پیام بازارسالشده", "अग्रेषित संदेश",
     "ফরওয়ার্ড করা বার্তা", "ข้อความที่ส่งต่อ", "thư chuyển tiếp", "tin nhắn đã chuyển tiếp", "tin nhắn được chuyển tiếp", "pesan terusan", "pesan yang diteruskan", "mesej dimajukan",
     "mesej yang dimajukan", "ipinasang mensahe", "转发邮件", "转发的邮件", "轉寄郵件", "轉寄的郵件", "已转发邮件", "已轉寄郵件", "转发邮件信息", "转发的邮件信息", "转移邮件", "轉寄訊息", "転送メッセージ", "転送されたメッセージ",
     "メッセージを転送", "転送メール", "전달된 메시지", "전달 메시지", "전달된 메일",

@@ -37,7 +37,7 @@ const SENT: &[&str] = &[
     "dikirim", "terkirim", "dihantar", "发送时间", "發送時間", "寄件日期", "傳送時間", "送信日時", "送信日", "보낸 날짜", "보냄", "sent on", "enviat", "bidalia",
 ];
 const TO: &[&str] = &[
-    "to", "an", "à", "a", "aan", "till", "til", "til:", "vastaanottaja", "kellele", "saaja", "kam", "kam:", "kam,", "kam;", "do", "komu", "pre",
+    "to", "an", "à", "a", "aan", "till", "til", "vastaanottaja", "kellele", "saaja", "kam", "do", "komu", "pre",
     "címzett", "destinatar", "destinatarul", "către", "catre", "кому", "получатель", "до", "одержувач", "каму", "за", "prima",
     "primatelj", "primalac", "za", "προς", "παραλήπτης", "kime", "alıcı", "kimə", "إلى", "الى", "אל", "به", "گیرنده", "प्रति", "प्राप्तकर्ता", "প্রাপক",
     "ถึง", "đến", "tới", "người nhận", "kepada", "untuk", "ke", "收件人", "收件者", "至", "送信先", "宛先", "받는 사람", "받는사람", "para",
@@ -47,7 +47,7 @@ const TO: &[&str] = &[
 const CC: &[&str] = &[
     "cc", "kopie", "kopie (cc)", "copie", "copie à", "copia", "con copia", "cópia", "com cópia", "kopia", "kopi", "kopio", "koopia", "kopija", "dw", "dw.",
     "do wiadomości", "kopie komu", "v kopii", "kópia", "másolat", "másolatot kap", "копия", "копія", "копія (cc)", "копие", "κοιν.", "κοινοποίηση", "bilgi",
-    "نسخة", "نسخة إلى", "עותק", "רונوشت", "رونوشت", "प्रतिलिपि", "สำเนา", "สำเนาถึง", "đồng gửi", "tembusan", "salinan", "抄送", "副本", "참조", "cc:", "ccn", "bcc", "cci",
+    "نسخة", "نسخة إلى", "עותק", "רונوشت", "رونوشت", "प्रतिलिपि", "สำเนา", "สำเนาถึง", "đồng gửi", "tembusan", "salinan", "抄送", "副本", "참조", "ccn", "bcc", "cci",
     "bkopie", "salin", "kopiert til", "cópia para", "cc (copie)", "copia (cc)", "c.c.", "k.",
 ];
 const SUBJECT: &[&str] = &[
@@ -58,9 +58,9 @@ const SUBJECT: &[&str] = &[
 ];
 const OTHER: &[&str] = &[
     "reply-to", "reply to", "antwort an", "répondre à", "responder a", "risposta", "rispondi a", "odpověď komu", "responder para", "svar til", "svara till",
-    "svar til:", "antwoord aan", "odpowiedz do", "отвечать", "importance", "wichtigkeit", "priority", "priorité", "prioridad", "importancia", "importância",
+    "antwoord aan", "odpowiedz do", "отвечать", "importance", "wichtigkeit", "priority", "priorité", "prioridad", "importancia", "importância",
     "importanza", "attachments", "attachment", "anlagen", "pièces jointes", "archivos adjuntos", "anexos", "allegati", "bijlagen", "bilagor", "вложения",
-    "organization", "message-id", "newsgroups", "resent-from", "resent-to", "resent-date", "mailing list", "sensitivity", "list", "cco", "bcc:", "x-mailer",
+    "organization", "message-id", "newsgroups", "resent-from", "resent-to", "resent-date", "mailing list", "sensitivity", "list", "cco", "x-mailer",
     "user-agent", "sent by", "conversation", "return-path", "delivered-to",
 ];
 
