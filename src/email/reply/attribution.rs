@@ -72,12 +72,53 @@ fn ending_at(lines: &[Line<'_>], floor: usize, last: usize, quote_follows: bool)
         }
     }
     let strong = hit?;
+    let mut text = joined(lines, start, last);
+    let mut strong = strong;
+    while let Some(above) = start.checked_sub(1).filter(|above| *above >= lowest)
+        && lines.get(above).is_some_and(|line| is_torn(line, &text))
+    {
+        (start, strong) = (above, true);
+        text = joined(lines, start, last);
+    }
     if date_at(&text).is_none()
-        && let Some((above, _)) = opening_above(lines, lowest, start)
+        && let Some(above) = opening_above(lines, lowest, start)
     {
         return Some(Attribution { start: above, end: last + 1, strong: true });
     }
     Some(Attribution { start, end: last + 1, strong })
+}
+
+/// The folded lines `start..=last` as one.
+fn joined(lines: &[Line<'_>], start: usize, last: usize) -> String {
+    let filled = lines.get(start..=last).unwrap_or_default().iter().filter(|line| !line.is_blank());
+    filled.map(|line| line.folded.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether this line is the torn-off beginning of the attribution that goes on with `below`: short, with a day or one
+/// of the first words, and no end of a sentence.
+fn is_torn(line: &Line<'_>, below: &str) -> bool {
+    let text = line.folded.as_str();
+    if line.depth > 0 || text.is_empty() || text.len() > 90 || text.ends_with([':', '!', '?', ';']) {
+        return false;
+    }
+    let numbered = text.contains(|c: char| c.is_ascii_digit());
+    let last = text.rsplit(' ').next().unwrap_or(text);
+    if text.ends_with('.') && last.chars().count() > 7 {
+        return false;
+    }
+    let dated = date_at(text).is_some();
+    let led = has_lead(text);
+    if text.contains('@') && !below.contains('@') && text.ends_with(['>', ',', ')']) {
+        return text.chars().count() <= 80;
+    }
+    if below.starts_with(['<', '(']) {
+        return text.chars().count() <= 60;
+    }
+    if has_lead(below) {
+        let whole = date_at(below).is_some_and(|at| at <= 16) && has_year_and_clock(below);
+        return !whole && dated && (led || text.chars().count() <= 45);
+    }
+    (led && (numbered || text.len() <= 30)) || (dated && !below.starts_with(char::is_alphabetic)) || (numbered && text.chars().count() <= 45)
 }
 
 /// Whether the line above can be the beginning of what `below` ends.
@@ -90,18 +131,21 @@ fn may_continue(line: &Line<'_>, below: &str) -> bool {
     }
     match line.folded.chars().next_back() {
         Some('!' | '?' | ':') => false,
-        Some('.') => has_verb(&line.folded) || date_at(&line.folded).is_some(),
+        Some('.') => {
+            let last = line.folded.rsplit(' ').next().unwrap_or_default();
+            last.chars().count() <= 7 || has_verb(&line.folded) || date_at(&line.folded).is_some()
+        }
         _ => true,
     }
 }
 
 /// A line above `start` that opens an attribution with its date, nothing but wrapped words between.
-fn opening_above(lines: &[Line<'_>], lowest: usize, start: usize) -> Option<(usize, ())> {
+fn opening_above(lines: &[Line<'_>], lowest: usize, start: usize) -> Option<usize> {
     (lowest..start).rev().take(SPAN_MAX).take_while(|at| lines.get(*at).is_some_and(|line| line.depth == 0)).find_map(|at| {
         let line = lines.get(at)?;
         let text = line.folded.as_str();
         let opens = (has_lead(text) && (date_at(text).is_some() || text.contains('@'))) || starts_with_date(text) || has_intro(text);
-        (opens && !text.ends_with(['!', '?'])).then_some((at, ()))
+        (opens && !text.ends_with(['!', '?'])).then_some(at)
     })
 }
 
@@ -118,10 +162,13 @@ fn judge(text: &str, quote_follows: bool) -> Option<bool> {
     if verb && email && (colon || has_verb_end(stem)) {
         return Some(true);
     }
-    if verb && date.is_some() && (colon || has_verb_end(stem)) && (led || from_date || has_verb_end(stem)) {
+    if verb && date.is_some() && colon && (led || from_date || has_verb_end(stem)) {
         return Some(true);
     }
-    if from_date && clock_or_year(text) && (email || text.contains("gmt")) && text.ends_with([':', '>']) {
+    if email && colon && has_year_and_clock(text) {
+        return Some(true);
+    }
+    if from_date && (email || text.contains("gmt")) && text.ends_with([':', '>']) {
         return Some(true);
     }
     if from_date && text.contains("gmt") && date.is_some() && stem.len() < 100 {
@@ -142,9 +189,12 @@ pub(super) fn starts_with_date(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit()) && date_at(text).is_some_and(|at| at <= 16)
 }
 
-/// Whether there is a time of day or a year.
-fn clock_or_year(text: &str) -> bool {
-    date_at(text).is_some()
+/// Whether there is both a date with its year and a time of day.
+fn has_year_and_clock(text: &str) -> bool {
+    let Some(first) = date_at(text) else { return false };
+    let rest = text.get(first..).unwrap_or_default();
+    let next = rest.find(' ').and_then(|at| rest.get(at..)).unwrap_or_default();
+    date_at(next).is_some()
 }
 
 /// Where the first year, time of day or date in digits begins.

@@ -145,8 +145,18 @@ fn is_device_line(line: &Line<'_>) -> bool {
         return from_my(device);
     }
     let visible = without_links(text);
+    if is_app_offer(&visible) {
+        return true;
+    }
     let words = visible.split_whitespace().count();
     words <= 14 && visible.chars().count() <= 110 && mobile::has_sent(&visible) && mobile::has_device(&visible) && is_one_statement(&visible)
+}
+
+/// "Get Outlook for iOS" in whatever language: the app, a system and a word or two.
+fn is_app_offer(text: &str) -> bool {
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let system = words.iter().any(|word| word.starts_with("ios") || word.starts_with("android"));
+    system && text.contains("outlook") && words.len() <= 7 && is_one_statement(text)
 }
 
 /// After "sent from my": up to five words, then nothing, a link or an apology.

@@ -41,7 +41,7 @@ const TO: &[&str] = &[
     "címzett", "destinatar", "destinatarul", "către", "catre", "кому", "получатель", "до", "одержувач", "каму", "за", "prima",
     "primatelj", "primalac", "za", "προς", "παραλήπτης", "kime", "alıcı", "kimə", "إلى", "الى", "אל", "به", "گیرنده", "प्रति", "प्राप्तकर्ता", "প্রাপক",
     "ถึง", "đến", "tới", "người nhận", "kepada", "untuk", "ke", "收件人", "收件者", "至", "送信先", "宛先", "받는 사람", "받는사람", "para",
-    "per a", "nori", "destinatario", "destinatário", "destinataire", "destinatari", "empfänger", "geadresseerde", "adresat", "mottaker", "mottagare",
+    "per a", "nori", "destinatario", "destinatário", "destinataire", "destinatari", "empfänger", "geadresseerde", "adresat", "adressaat", "mottaker", "mottagare",
     "modtager", "kune", "para sa", "recipient",
 ];
 const CC: &[&str] = &[

@@ -7,7 +7,7 @@ const OPENINGS: &[&str] = &[
     "descarga", "obtener", "obtén", "obtenga", "obter", "obtenha", "baixar", "baixe", "transfira", "inviato", "inviata", "scarica", "ottieni", "verzonden", "verstuurd", "gestuur", "download", "krijg", "skickat", "skickades", "hämta", "sendt", "hent",
     "få", "lähetetty", "lähetetään", "hanki", "saadetud", "hangi", "nosūtīts", "išsiųsta", "atsiųsta", "wysłane", "wysłano", "wysłana", "pobierz", "odesláno", "odoslané", "poslané", "získat", "stáhnout", "získajte", "poslano", "preuzmite", "poslato", "prenesite",
     "отправлено", "отправлен", "послано", "скачать", "скачайте", "получить", "получите", "надіслано", "відправлено", "отримати", "завантажити", "изпратено", "пратено", "послато", "адпраўлена", "στάλθηκε", "εστάλη", "απεστάλη", "αποκτήστε", "λήψη του",
-    "küldve", "elküldve", "trimis", "expediat", "obțineți", "descărcați", "enviat", "dërguar", "bidalia", "sent frá", "أرسل", "أرسلت", "مرسل", "مرسلة", "تم الإرسال", "الحصول على", "احصل على", "נשלח", "השג את", "קבל את", "ارسال", "ارسال شده", "فرستاده",
+    "küldve", "elküldve", "trimis", "expediat", "obțineți", "descărcați", "enviat", "dërguar", "bidalia", "sent frá", "أرسل", "أرسلت", "أُرسلت", "مرسل", "مرسلة", "تم الإرسال", "الحصول على", "احصل على", "נשלח", "השג את", "קבל את", "ارسال", "ارسال شده", "فرستاده",
     "ส่งจาก", "รับ", "gửi từ", "được gửi", "đã gửi", "tải", "dikirim", "dihantar", "dapatkan", "ipinadala", "发自", "發自", "从我的", "從我的", "来自我的", "來自我的", "发送自", "傳送自", "寄自", "获取", "取得", "下载", "나의", "내",
 ];
 
@@ -19,7 +19,7 @@ const ENDINGS: &[&str] = &[
 
 /// Devices and mail apps.
 const DEVICES: &[&str] = &[
-    "iphone", "ipad", "ipod", "ios", "android", "blackberry", "samsung", "galaxy", "huawei", "xiaomi", "redmi", "oneplus", "oppo", "htc", "lg", "nokia", "lumia", "pixel", "motorola", "moto",
+    "iphone", "iphonu", "iphonem", "ipad", "ipod", "ios", "android", "blackberry", "samsung", "galaxy", "huawei", "xiaomi", "redmi", "oneplus", "oppo", "htc", "lg", "nokia", "lumia", "pixel", "motorola", "moto",
     "sony", "xperia", "honor", "alcatel", "windows phone", "windows 8", "windows 10", "windows 11", "windows mail", "windows", "outlook", "yahoo", "gmail", "inbox", "hotmail", "aol", "mailbox", "airmail", "mailbird", "spark",
     "spike", "newton", "polymail", "canary", "bluemail", "blue mail", "k-9", "k9", "protonmail", "proton mail", "proton", "tutanota", "tuta", "fairemail", "aquamail", "aqua mail", "mymail", "mail.ru", "yandex", "яндекс", "gmx", "web.de",
     "t-online", "freenet", "laposte", "orange", "sfr", "libero", "virgilio", "naver", "qq邮箱", "qq", "网易邮箱", "網易", "foxmail", "alto", "nine", "type mail", "typeapp", "maildroid", "superhuman", "hey", "zoho", "front",
