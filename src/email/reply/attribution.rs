@@ -112,13 +112,18 @@ fn is_torn(line: &Line<'_>, below: &str) -> bool {
         return text.chars().count() <= 80;
     }
     if below.starts_with(['<', '(']) {
-        return text.chars().count() <= 60;
+        return text.chars().count() <= 80;
+    }
+    if dated && date_at(below).is_none() {
+        return true;
     }
     if has_lead(below) {
         let whole = date_at(below).is_some_and(|at| at <= 16) && has_year_and_clock(below);
         return !whole && dated && (led || text.chars().count() <= 45);
     }
-    (led && (numbered || text.len() <= 30)) || (dated && !below.starts_with(char::is_alphabetic)) || (numbered && text.chars().count() <= 45)
+    (led && (numbered || text.len() <= 30))
+        || (dated && !below.starts_with(char::is_alphabetic))
+        || (numbered && text.chars().count() <= 45)
 }
 
 /// Whether the line above can be the beginning of what `below` ends.
@@ -141,12 +146,18 @@ fn may_continue(line: &Line<'_>, below: &str) -> bool {
 
 /// A line above `start` that opens an attribution with its date, nothing but wrapped words between.
 fn opening_above(lines: &[Line<'_>], lowest: usize, start: usize) -> Option<usize> {
-    (lowest..start).rev().take(SPAN_MAX).take_while(|at| lines.get(*at).is_some_and(|line| line.depth == 0)).find_map(|at| {
-        let line = lines.get(at)?;
-        let text = line.folded.as_str();
-        let opens = (has_lead(text) && (date_at(text).is_some() || text.contains('@'))) || starts_with_date(text) || has_intro(text);
-        (opens && !text.ends_with(['!', '?'])).then_some(at)
-    })
+    (lowest..start)
+        .rev()
+        .take(SPAN_MAX)
+        .take_while(|at| lines.get(*at).is_some_and(|line| line.depth == 0))
+        .find_map(|at| {
+            let line = lines.get(at)?;
+            let text = line.folded.as_str();
+            let opens = (has_lead(text) && (date_at(text).is_some() || text.contains('@')))
+                || starts_with_date(text)
+                || has_intro(text);
+            (opens && !text.ends_with(['!', '?'])).then_some(at)
+        })
 }
 
 /// `Some(true)`: surely an attribution; `Some(false)`: one if a quote follows.
@@ -182,15 +193,13 @@ fn judge(text: &str, quote_follows: bool) -> Option<bool> {
     (quote_follows && hint && ended && stem.len() < 300).then_some(false)
 }
 
-
-
 /// Whether a text begins with a date in digits.
 pub(super) fn starts_with_date(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit()) && date_at(text).is_some_and(|at| at <= 16)
 }
 
 /// Whether there is both a date with its year and a time of day.
-fn has_year_and_clock(text: &str) -> bool {
+pub(super) fn has_year_and_clock(text: &str) -> bool {
     let Some(first) = date_at(text) else { return false };
     let rest = text.get(first..).unwrap_or_default();
     let next = rest.find(' ').and_then(|at| rest.get(at..)).unwrap_or_default();
@@ -231,7 +240,8 @@ fn is_clock_or_date(bytes: &[u8], at: usize, digits: usize) -> bool {
         Some(b':' | b'h') => digits <= 2 && more == 2 && free,
         Some(b'.' | b'/' | b'-') => {
             let next = bytes.get(at + digits + 1 + more);
-            let third = bytes.iter().skip(at + digits + 2 + more).take_while(|byte| byte.is_ascii_digit()).count();
+            let third =
+                bytes.iter().skip(at + digits + 2 + more).take_while(|byte| byte.is_ascii_digit()).count();
             digits <= 2 && (1..=2).contains(&more) && free && next == sign && matches!(third, 2 | 4)
         }
         _ => false,

@@ -45,7 +45,8 @@ pub(super) fn find(lines: &[Line<'_>], subject: Option<&str>) -> Option<Found> {
         }
         let sure = opens.then(|| pasted(lines, &next, at)).flatten();
         if let Some(block) = sure {
-            let answered = block.depth > 0 && lines.iter().skip(block.end).any(|line| line.depth == 0 && !line.is_empty());
+            let answered = block.depth > 0
+                && lines.iter().skip(block.end).any(|line| line.depth == 0 && !line.is_empty());
             if answered {
                 return None;
             }
@@ -87,7 +88,7 @@ fn is_frame(line: &Line<'_>) -> bool {
 fn announced(lines: &[Line<'_>], next: &[usize], at: usize) -> Option<Found> {
     let line = lines.get(at)?;
     if let Some(fields) = behind(line) {
-        let block = Block { end: at + 1, depth: line.depth, fields };
+        let block = Block { end: at + 1, depth: line.depth, patch: false, fields };
         return block.is_likely().then(|| from_block(lines, at, &block));
     }
     if divider(line)? != Divider::Forwarded {
@@ -173,8 +174,16 @@ fn body(lines: &[Line<'_>], depth: usize) -> String {
         0 => lines.iter().find(|line| !line.is_blank()).map_or(0, |line| line.depth.min(1)),
         depth => depth,
     };
-    let texts: Vec<&str> = lines.iter().map(|line| if line.is_blank() && line.depth <= depth { "" } else { shed(line, depth) }).collect();
-    let indent = texts.iter().filter(|text| !text.is_empty()).map(|text| text.len() - text.trim_start_matches(' ').len()).min().unwrap_or(0);
+    let texts: Vec<&str> = lines
+        .iter()
+        .map(|line| if line.is_blank() && line.depth <= depth { "" } else { shed(line, depth) })
+        .collect();
+    let indent = texts
+        .iter()
+        .filter(|text| !text.is_empty())
+        .map(|text| text.len() - text.trim_start_matches(' ').len())
+        .min()
+        .unwrap_or(0);
     let mut out = String::new();
     for text in texts {
         out.push_str(text.get(indent..).unwrap_or_default());

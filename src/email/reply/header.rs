@@ -1,5 +1,6 @@
 //! The block of `From:`, `Sent:`, `To:`, `Subject:` lines above a quoted or forwarded mail.
 
+use super::attribution::has_year_and_clock;
 use super::line::{Line, fold};
 use super::words::headers::{self, Field};
 
@@ -15,6 +16,8 @@ const BLOCK_MAX: usize = 40;
 pub(super) struct Block {
     pub end: usize,
     pub depth: usize,
+    /// The line above is the one that `git format-patch` begins a patch with.
+    pub patch: bool,
     pub fields: Vec<(Field, String)>,
 }
 
@@ -32,12 +35,24 @@ impl Block {
 
     /// A mail's header rather than a form ("From: Berlin / To: Bonn / Date: 3 May") or a patch (no recipient).
     pub fn is_sure(&self) -> bool {
+        if self.value(Field::To).is_none() && self.value(Field::Sent).is_none() {
+            return self.is_bare_pair();
+        }
         self.value(Field::From).is_some()
             && self.kinds() >= 3
-            && (self.value(Field::To).is_some() || self.value(Field::Sent).is_some())
             && (self.value(Field::Subject).is_some()
                 || self.value(Field::Sent).is_some()
                 || self.fields.iter().any(|(_, value)| value.contains('@')))
+    }
+
+    /// A sender's address and a date with its year and time: some clients write no more. Patches do so too.
+    fn is_bare_pair(&self) -> bool {
+        let addressed = self.value(Field::From).is_some_and(|from| from.contains('@'));
+        let dated = self.value(Field::Date).is_some_and(|date| has_year_and_clock(&fold(date)));
+        addressed
+            && dated
+            && !self.patch
+            && !self.value(Field::Subject).is_some_and(|subject| fold(subject).contains("[patch"))
     }
 
     /// Enough below a divider that says what follows.
@@ -89,7 +104,17 @@ pub(super) fn block(lines: &[Line<'_>], start: usize) -> Option<Block> {
         }
         at = next;
     }
-    Some(Block { end, depth, fields })
+    let patch = start
+        .checked_sub(1)
+        .and_then(|above| lines.get(above))
+        .is_some_and(|above| is_patch_start(&above.folded));
+    Some(Block { end, depth, patch, fields })
+}
+
+/// `From 0123abc... Mon Sep 17 00:00:00 2001`.
+fn is_patch_start(folded: &str) -> bool {
+    let hash = folded.strip_prefix("from ").and_then(|rest| rest.split(' ').next());
+    hash.is_some_and(|hash| hash.len() >= 7 && hash.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// Where the next label stands, when the lines before it can only be the rest of a value.

@@ -26,7 +26,8 @@ pub(super) fn ruler(folded: &str) -> Option<usize> {
 
 /// The words of a line between its rulers, and whether there were rulers.
 fn unruled(folded: &str) -> (&str, bool) {
-    let words = folded.trim_matches(|c| RULER.contains(&c) || matches!(c, ' ' | '<' | '>' | '|' | '['| ']' | '.'));
+    let words =
+        folded.trim_matches(|c| RULER.contains(&c) || matches!(c, ' ' | '<' | '>' | '|' | '[' | ']' | '.'));
     let signs = folded.chars().filter(|c| RULER.contains(c)).count();
     (words, signs >= 3)
 }
@@ -122,12 +123,21 @@ fn introduced(
 fn pasted(lines: &[Line<'_>], at: usize) -> Option<usize> {
     let line = lines.get(at)?;
     let header_from = |from: usize| {
-        let skip = lines.iter().skip(from).take(3).take_while(|line| line.is_blank() || ruler(&line.folded).is_some()).count();
+        let skip = lines
+            .iter()
+            .skip(from)
+            .take(3)
+            .take_while(|line| line.is_blank() || ruler(&line.folded).is_some())
+            .count();
         header::block(lines, from + skip)
     };
     match divider(line) {
         Some(Divider::ReplyAbove) => return Some(lines.len()),
-        Some(Divider::Original) => return Some(header_from(at + 1).filter(header::Block::is_likely).map_or(at + 1, |block| block.end)),
+        Some(Divider::Original) => {
+            return Some(
+                header_from(at + 1).filter(header::Block::is_likely).map_or(at + 1, |block| block.end),
+            );
+        }
         Some(Divider::Forwarded) => {
             if let Some(block) = header_from(at + 1).filter(header::Block::is_likely) {
                 return Some(block.end);
@@ -177,10 +187,17 @@ fn prefixed(lines: &[Line<'_>], at: usize) -> Option<usize> {
 fn remnants(lines: &[Line<'_>], parts: &mut [Part]) {
     let mut at = 0;
     while let Some(line) = lines.get(at) {
-        let run = lines.iter().skip(at + 1).take(REMNANT_MAX + 1).take_while(|line| line.depth == 0 && !line.is_empty()).count();
+        let run = lines
+            .iter()
+            .skip(at + 1)
+            .take(REMNANT_MAX + 1)
+            .take_while(|line| line.depth == 0 && !line.is_empty())
+            .count();
         let torn = line.depth > 0 && line.bare.len() >= 50 && !line.bare.ends_with(['.', '?', '!', ':', ';']);
         if torn && (1..=REMNANT_MAX).contains(&run) {
-            let goes_on = lines.get(at + 1).is_some_and(|next| next.bare.starts_with(|c: char| c.is_lowercase() || c == '.' || c == ')'));
+            let goes_on = lines.get(at + 1).is_some_and(|next| {
+                next.bare.starts_with(|c: char| c.is_lowercase() || c == '.' || c == ')')
+            });
             let closed = lines.get(at + 1 + run).is_some_and(|below| below.depth > 0);
             if goes_on && closed {
                 set(parts, at + 1, at + 1 + run);
@@ -198,7 +215,10 @@ fn rulers_above(lines: &[Line<'_>], parts: &mut [Part]) {
             continue;
         }
         let here = parts.get(at).copied().unwrap_or(Part::Content);
-        if here == Part::Content && below == Part::Quoted && ruler(&line.folded).is_some_and(|signs| signs >= 5) {
+        if here == Part::Content
+            && below == Part::Quoted
+            && ruler(&line.folded).is_some_and(|signs| signs >= 5)
+        {
             set(parts, at, at + 1);
         } else {
             below = here;

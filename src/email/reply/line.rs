@@ -55,7 +55,7 @@ pub(super) fn line(raw: &str) -> Line<'_> {
 fn unquote(raw: &str) -> (usize, &str) {
     let mut rest = raw.trim_start_matches(is_unseen);
     let indent = rest.len() - rest.trim_start().len();
-    if indent > 3 || is_escaped_from(rest) {
+    if indent > 3 || is_escaped_from(rest) || is_decorated(rest) {
         return (0, raw.trim());
     }
     let mut depth = 0;
@@ -76,6 +76,11 @@ fn is_escaped_from(text: &str) -> bool {
     text.starts_with(">From ")
 }
 
+/// `>>> Offer <<<`: arrows that point at words quote nothing.
+fn is_decorated(text: &str) -> bool {
+    text.starts_with(">>") && text.ends_with("<<")
+}
+
 /// Mailers wrap inside `<address>`, which leaves a `>` at the start of the next line that quotes nothing.
 fn mend(lines: &mut [Line<'_>]) {
     let mut previous_depth = 0;
@@ -94,7 +99,8 @@ fn mend(lines: &mut [Line<'_>]) {
 
 /// `:`, `wrote:`, `schrieb:`: what follows a wrapped address, too short to be a quote.
 fn is_tail(folded: &str) -> bool {
-    folded == ":" || (folded.ends_with(':') && super::words::attribution::is_verb(folded.trim_end_matches(':').trim()))
+    folded == ":"
+        || (folded.ends_with(':') && super::words::attribution::is_verb(folded.trim_end_matches(':').trim()))
 }
 
 /// Zero-width characters, bidirectional marks and the soft hyphen: senders leave them, nobody sees them.

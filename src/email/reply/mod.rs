@@ -4,6 +4,7 @@
 //! not blank comes back in exactly one of content, quoted and signature. All of it is total and linear in its input.
 
 mod attribution;
+mod card;
 mod forward;
 mod header;
 mod history;
@@ -89,7 +90,12 @@ pub fn cut_mail(text: &str, subject: Option<&str>) -> Cut {
     if content.is_empty() {
         return Cut { forward, ..whole() };
     }
-    Cut { content, quoted: join(&lines, &parts, Part::Quoted), signature: join(&lines, &parts, Part::Signature), forward }
+    Cut {
+        content,
+        quoted: join(&lines, &parts, Part::Quoted),
+        signature: join(&lines, &parts, Part::Signature),
+        forward,
+    }
 }
 
 /// Whether nothing stands before line `start`.

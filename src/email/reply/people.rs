@@ -56,7 +56,10 @@ pub(super) fn in_attribution(text: &str) -> (Option<Address>, Option<String>) {
 fn person(before: &str) -> &str {
     let trimmed = before.trim_end_matches(['"', '“', '”', '„', '»', '«', ' ', '\u{a0}', '\'']);
     if let Some(open) = trimmed.rfind(['"', '“', '„', '«']).filter(|_| trimmed.len() < before.len()) {
-        return trimmed.get(open..).unwrap_or_default().trim_start_matches(['"', '“', '„', '«', ' ', '\u{a0}']);
+        return trimmed
+            .get(open..)
+            .unwrap_or_default()
+            .trim_start_matches(['"', '“', '„', '«', ' ', '\u{a0}']);
     }
     let tail = trimmed.rfind([',', ':', ';']).map_or(trimmed, |at| trimmed.get(at + 1..).unwrap_or_default());
     let mut from = tail.len();
@@ -73,20 +76,36 @@ fn person(before: &str) -> &str {
 fn date(text: &str) -> Option<String> {
     let is_edge = |c: char| !c.is_alphanumeric();
     let words: Vec<&str> = text.split_whitespace().collect();
-    let first = words.iter().position(|word| word.contains(|c: char| c.is_ascii_digit()) && !word.contains('@'))?;
-    let last = words.iter().rposition(|word| word.contains(|c: char| c.is_ascii_digit()) && !word.contains('@'))?;
+    let first =
+        words.iter().position(|word| word.contains(|c: char| c.is_ascii_digit()) && !word.contains('@'))?;
+    let last =
+        words.iter().rposition(|word| word.contains(|c: char| c.is_ascii_digit()) && !word.contains('@'))?;
     let found = words.get(first..=last)?.join(" ");
     Some(found.trim_matches(is_edge).to_owned())
 }
 
 /// The first address in a text.
 fn address(text: &str) -> Option<&str> {
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '%' | '+' | '-' | '=' | '\'' | '&' | '/' | '!' | '#' | '~');
+    let is_part = |c: char| {
+        c.is_alphanumeric()
+            || matches!(c, '.' | '_' | '%' | '+' | '-' | '=' | '\'' | '&' | '/' | '!' | '#' | '~')
+    };
     text.match_indices('@').find_map(|(at, _)| {
         let head = text.get(..at)?;
-        let from = head.char_indices().rev().take(256).take_while(|(_, c)| is_part(*c)).last().map(|(from, _)| from)?;
+        let from = head
+            .char_indices()
+            .rev()
+            .take(256)
+            .take_while(|(_, c)| is_part(*c))
+            .last()
+            .map(|(from, _)| from)?;
         let tail = text.get(at + 1..)?;
-        let length: usize = tail.chars().take(256).take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '-')).map(char::len_utf8).sum();
+        let length: usize = tail
+            .chars()
+            .take(256)
+            .take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '-'))
+            .map(char::len_utf8)
+            .sum();
         let found = text.get(from..at + 1 + length)?.trim_end_matches('.');
         (length > 0 && !found.ends_with('@')).then_some(found)
     })

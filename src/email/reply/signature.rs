@@ -2,15 +2,13 @@
 //!
 //! A sign-off ("Regards, Ann") is what the person wrote and stays.
 
+use super::card::{card, contact, has_link, is_contact};
 use super::history::{Part, ruler};
 use super::line::Line;
-use super::words::closings::is_closing;
 use super::words::{footers, mobile};
 
 /// Lines below a signature mark; more is text that happens to stand below two dashes.
 const LINES_MAX: usize = 30;
-/// Lines from the closing to the end of a contact block.
-const CONTACT_MAX: usize = 16;
 /// Lines of a list footer below its ruler.
 const FOOTER_MAX: usize = 14;
 /// Bytes of a footer's line; a longer one is a sentence of the author's.
@@ -71,10 +69,11 @@ fn mark_devices(lines: &[Line<'_>], parts: &mut [Part], from: usize, end: usize)
     let is_empty = |at: usize| lines.get(at).is_none_or(Line::is_empty);
     for at in from..end {
         let alone = is_empty(at + 1) && at.checked_sub(1).is_none_or(is_empty);
-        if alone && lines.get(at).is_some_and(|line| !line.is_empty() && is_device_line(line)) {
-            if let Some(part) = parts.get_mut(at) {
-                *part = Part::Signature;
-            }
+        if alone
+            && lines.get(at).is_some_and(|line| !line.is_empty() && is_device_line(line))
+            && let Some(part) = parts.get_mut(at)
+        {
+            *part = Part::Signature;
         }
     }
 }
@@ -134,7 +133,8 @@ fn below_mark(lines: &[Line<'_>], first: bool, marked: bool) -> Option<usize> {
 
 /// "Sent from my iPhone" and its kin.
 fn is_device_line(line: &Line<'_>) -> bool {
-    let text = line.folded.trim_matches(['<', '>', '(', ')', '*', '_', '.', '-', ' ', '[', ']', '!', '"', '~']);
+    let text =
+        line.folded.trim_matches(['<', '>', '(', ')', '*', '_', '.', '-', ' ', '[', ']', '!', '"', '~']);
     if text.is_empty() || text.len() > 240 {
         return false;
     }
@@ -149,12 +149,17 @@ fn is_device_line(line: &Line<'_>) -> bool {
         return true;
     }
     let words = visible.split_whitespace().count();
-    words <= 14 && visible.chars().count() <= 110 && mobile::has_sent(&visible) && mobile::has_device(&visible) && is_one_statement(&visible)
+    words <= 14
+        && visible.chars().count() <= 110
+        && mobile::has_sent(&visible)
+        && mobile::has_device(&visible)
+        && is_one_statement(&visible)
 }
 
 /// "Get Outlook for iOS" in whatever language: the app, a system and a word or two.
 fn is_app_offer(text: &str) -> bool {
-    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let system = words.iter().any(|word| word.starts_with("ios") || word.starts_with("android"));
     system && text.contains("outlook") && words.len() <= 7 && is_one_statement(text)
 }
@@ -166,7 +171,9 @@ fn from_my(device: &str) -> bool {
     let words = name.split_whitespace().count();
     let excused = mobile::APOLOGIES.iter().any(|word| device.contains(word));
     let rest = without_links(rest);
-    let quiet = rest.trim_matches([',', '.', ';', '!', '<', '(', ')', '-', '|', ' ', '>']).split_whitespace().count() <= 4;
+    let quiet =
+        rest.trim_matches([',', '.', ';', '!', '<', '(', ')', '-', '|', ' ', '>']).split_whitespace().count()
+            <= 4;
     words <= 6 && (excused || (words <= 5 && quiet && (rest.trim().is_empty() || mobile::has_device(device))))
 }
 
@@ -194,25 +201,33 @@ fn without_links(text: &str) -> String {
 /// A ruler near the end with an address, a link or a notice below it.
 fn list_footer(lines: &[Line<'_>]) -> Option<usize> {
     let (mut noticed, mut linked) = (false, false);
-    let (mut filled, mut telling) = (0, 0);
+    let (mut filled, mut telling, mut words) = (0, 0, 0);
     for (at, line) in lines.iter().enumerate().rev() {
         if line.is_empty() {
             continue;
         }
         if let Some(signs) = ruler(&line.folded) {
             if signs < 5 {
+                if signs >= 3 && linked && filled <= 6 && words <= 6 && !line.folded.contains(['*', '#']) {
+                    return Some(at);
+                }
                 continue;
             }
             let underscores = line.folded.starts_with("__");
-            let underline = at.checked_sub(1).and_then(|above| lines.get(above)).is_some_and(|above| !above.is_empty() && ruler(&above.folded).is_none());
+            let underline = at
+                .checked_sub(1)
+                .and_then(|above| lines.get(above))
+                .is_some_and(|above| !above.is_empty() && ruler(&above.folded).is_none());
             if underline && !underscores && !noticed {
                 return None;
             }
             let near = filled <= if underscores || signs >= 30 { 8 } else { 3 };
-            let is_footer = noticed || (linked && near) || (underscores && filled <= 3) || (signs >= 30 && filled <= 2);
+            let is_footer =
+                noticed || (linked && near) || (underscores && filled <= 3) || (signs >= 30 && filled <= 2);
             return (filled > 0 && is_footer).then_some(at);
         }
         let (noticed_here, linked_here) = (footers::has_notice(&line.folded), is_contact(&line.folded));
+        words = words.max(line.folded.split_whitespace().count());
         noticed = noticed || noticed_here;
         linked = linked || linked_here;
         filled += 1;
@@ -220,24 +235,14 @@ fn list_footer(lines: &[Line<'_>]) -> Option<usize> {
             return None;
         }
         telling += usize::from(linked_here || noticed_here);
-        if (filled > FOOTER_MAX && telling * 3 < filled) || filled > 3 * FOOTER_MAX || (line.bare.len() > LINE_MAX && !noticed) {
+        if (filled > FOOTER_MAX && telling * 3 < filled)
+            || filled > 3 * FOOTER_MAX
+            || (line.bare.len() > LINE_MAX && !noticed)
+        {
             return None;
         }
     }
     None
-}
-
-/// Whether the line holds a link or a mail address.
-fn has_link(folded: &str) -> bool {
-    ["http://", "https://", "www."].iter().any(|sign| folded.contains(sign)) || has_address(folded)
-}
-
-/// Whether the line holds a mail address.
-fn has_address(folded: &str) -> bool {
-    folded.split_whitespace().any(|word| {
-        let word = word.trim_matches(|c: char| !c.is_alphanumeric());
-        word.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'))
-    })
 }
 
 /// A last paragraph that unsubscribes, disclaims or sells.
@@ -253,75 +258,15 @@ fn notice(lines: &[Line<'_>]) -> Option<usize> {
     (start > 0 && footers::has_notice(&text)).then_some(start)
 }
 
-/// Below a closing and a name: title, company, telephone, links. The closing and the name stay.
-fn contact(lines: &[Line<'_>]) -> Option<usize> {
-    let near = lines.len().saturating_sub(CONTACT_MAX);
-    let closing = (near..lines.len()).rev().find(|at| lines.get(*at).is_some_and(|line| is_closing(&line.folded)))?;
-    let name = (closing + 1..lines.len()).find(|at| lines.get(*at).is_some_and(|line| !line.is_empty()))?;
-    let start = (name + 1..lines.len()).find(|at| lines.get(*at).is_some_and(|line| !line.is_empty()))?;
-    let below: Vec<&Line<'_>> = lines.get(start..)?.iter().filter(|line| !line.is_empty()).collect();
-    let telling = below.iter().any(|line| is_contact(&line.folded));
-    let short = below.iter().all(|line| line.bare.chars().count() <= 90 && !is_sentence(&line.folded));
-    (telling && short && !is_contact(&lines.get(name)?.folded)).then_some(start)
-}
-
-/// A visiting card below the text: a name, short lines, a telephone number or link among them. The name stays.
-fn card(lines: &[Line<'_>]) -> Option<usize> {
-    let length = lines.iter().rev().take(CONTACT_MAX).take_while(|line| !line.is_empty()).count();
-    let top = lines.len() - length;
-    let paragraph = lines.get(top..)?;
-    let above = lines.iter().take(top).rev().find(|line| !line.is_empty())?;
-    let telling = paragraph.iter().any(|line| is_contact(&line.folded));
-    let short = paragraph.iter().all(|line| line.bare.chars().count() <= 70 && !is_sentence(&line.folded));
-    if !telling || !short || length < 2 {
-        return None;
-    }
-    let ended = |line: &Line<'_>| line.bare.ends_with(['.', '!', '?', ')']) || is_closing(&line.folded);
-    if is_name(paragraph.first()?) {
-        return (length >= 3 && ended(above)).then_some(top + 1);
-    }
-    is_name(above).then_some(top)
-}
-
-/// Two to four capitalised words and nothing else.
-fn is_name(line: &Line<'_>) -> bool {
-    let words = line.bare.split_whitespace().count();
-    let capital = line.bare.split_whitespace().all(|word| word.starts_with(|c: char| c.is_uppercase() || c == '"' || c == '('));
-    (2..=4).contains(&words) && capital && !line.bare.contains(|c: char| c.is_ascii_digit() || matches!(c, ':' | '?' | '!' | '@' | '/'))
-}
-
-/// A line with a telephone number, a link or an address.
-fn is_contact(folded: &str) -> bool {
-    has_link(folded) || has_phone(folded)
-}
-
-/// Seven digits or more with nothing between them but what telephone numbers are grouped with.
-fn has_phone(folded: &str) -> bool {
-    let mut digits = 0;
-    for c in folded.chars() {
-        match c {
-            '0'..='9' => digits += 1,
-            ' ' | '-' | '.' | '(' | ')' | '/' | '+' if digits > 0 => {}
-            _ => digits = 0,
-        }
-        if digits >= 7 {
-            return true;
-        }
-    }
-    false
-}
-
-/// Many words and a full stop.
-fn is_sentence(folded: &str) -> bool {
-    folded.split_whitespace().count() > 6 && folded.ends_with(['.', '?', '!', ':'])
-}
-
 /// `-Ann` or `-Ann Bee` as the last line.
 fn dashed_name(lines: &[Line<'_>]) -> bool {
     let Some((line, above)) = lines.split_last() else { return false };
     let Some(name) = line.raw.strip_prefix('-') else { return false };
     let words = name.split_whitespace().count();
     let is_list = above.iter().rev().take(2).any(|line| line.raw.starts_with('-'));
-    !is_list && (1..=3).contains(&words) && name.len() <= 40 && name.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '.'))
+    !is_list
+        && (1..=3).contains(&words)
+        && name.len() <= 40
+        && name.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '.'))
         && name.starts_with(char::is_alphabetic)
 }

@@ -52,10 +52,18 @@ pub fn cut_html(html: &str) -> Option<HtmlCut> {
         return None;
     }
     let only = |wanted: fn(Mark) -> bool| {
-        let text: String = ranges.iter().filter(|range| wanted(range.mark)).filter_map(|range| html.get(range.start..range.end)).collect();
+        let text: String = ranges
+            .iter()
+            .filter(|range| wanted(range.mark))
+            .filter_map(|range| html.get(range.start..range.end))
+            .collect();
         (!text.is_empty()).then_some(text)
     };
-    Some(HtmlCut { visible, quoted: only(|mark| mark != Mark::Signature), signature: only(|mark| mark == Mark::Signature) })
+    Some(HtmlCut {
+        visible,
+        quoted: only(|mark| mark != Mark::Signature),
+        signature: only(|mark| mark == Mark::Signature),
+    })
 }
 
 /// Bytes `start..end` of the source.
@@ -102,7 +110,8 @@ fn marked(html: &str) -> Vec<Range> {
 
 /// What a start tag's own attributes say.
 fn mark_of(tag: &Tag<'_>) -> Option<Mark> {
-    if tag.closing || matches!(tag.name.as_str(), "html" | "body" | "head" | "meta" | "link" | "style" | "a") {
+    if tag.closing || matches!(tag.name.as_str(), "html" | "body" | "head" | "meta" | "link" | "style" | "a")
+    {
         return None;
     }
     let mut found = None;
@@ -150,7 +159,8 @@ fn attributed_from(html: &str, floor: usize, quote: usize) -> Option<usize> {
     let rows = rows(html.get(from..quote)?);
     let lines: Vec<line::Line<'_>> = rows.iter().map(|(_, text)| line::line(text)).collect();
     let last = lines.iter().rposition(|line| !line.is_empty())?;
-    let attribution = attribution::find(lines.get(..=last)?, |_| true).pop().filter(|found| found.end == last + 1)?;
+    let attribution =
+        attribution::find(lines.get(..=last)?, |_| true).pop().filter(|found| found.end == last + 1)?;
     rows.get(attribution.start).map(|(offset, _)| from + offset)
 }
 
@@ -166,12 +176,28 @@ fn is_forward(html: &str, from: usize) -> bool {
 }
 
 /// Elements that begin a line.
-const BLOCKS: &[&str] = &["p", "div", "br", "tr", "li", "blockquote", "table", "h1", "h2", "h3", "hr", "ul", "ol", "pre", "center"];
+const BLOCKS: &[&str] = &[
+    "p",
+    "div",
+    "br",
+    "tr",
+    "li",
+    "blockquote",
+    "table",
+    "h1",
+    "h2",
+    "h3",
+    "hr",
+    "ul",
+    "ol",
+    "pre",
+    "center",
+];
 
 /// The text of a piece of HTML by lines, each with the byte where it begins.
 fn rows(html: &str) -> Vec<(usize, String)> {
     let mut rows: Vec<(usize, String)> = vec![(0, String::new())];
-    let mut add = |rows: &mut Vec<(usize, String)>, from: usize, to: usize| {
+    let add = |rows: &mut Vec<(usize, String)>, from: usize, to: usize| {
         let text = plain(html.get(from..to).unwrap_or_default());
         if let Some((start, row)) = rows.last_mut() {
             if row.trim().is_empty() && !text.trim().is_empty() {
@@ -199,21 +225,39 @@ fn plain(text: &str) -> String {
     if !text.contains('&') {
         return text;
     }
-    let named = [("&nbsp;", " "), ("&#160;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&zwnj;", ""), ("&eacute;", "é"), ("&amp;", "&")];
+    let named = [
+        ("&nbsp;", " "),
+        ("&#160;", " "),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&zwnj;", ""),
+        ("&eacute;", "é"),
+        ("&amp;", "&"),
+    ];
     named.iter().fold(text, |text, (name, sign)| text.replace(name, sign))
 }
 
 /// Whether a reader would see something: a letter, digit or sign, or a picture that came with the mail.
 fn has_text(html: &str) -> bool {
     let mut at = 0;
-    let seen = |from: usize, to: usize| plain(html.get(from..to).unwrap_or_default()).chars().any(|c| !c.is_whitespace() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{ad}'));
+    let seen = |from: usize, to: usize| {
+        plain(html.get(from..to).unwrap_or_default())
+            .chars()
+            .any(|c| !c.is_whitespace() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{ad}'))
+    };
     let mut hidden = false;
     for tag in tags(html) {
         if !hidden && seen(at, tag.start) {
             return true;
         }
         hidden = !tag.closing && matches!(tag.name.as_str(), "style" | "script" | "title");
-        if tag.name == "img" && attributes(tag.attributes).iter().any(|(name, value)| name == "src" && value.starts_with("cid:")) {
+        if tag.name == "img"
+            && attributes(tag.attributes)
+                .iter()
+                .any(|(name, value)| name == "src" && value.starts_with("cid:"))
+        {
             return true;
         }
         at = tag.end;

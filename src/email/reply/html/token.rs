@@ -3,8 +3,10 @@
 /// Elements whose inside is not markup.
 const RAW: &[&str] = &["script", "style", "title", "textarea", "xmp", "noscript", "iframe", "noembed"];
 /// Elements without an end.
-const VOID: &[&str] =
-    &["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
+const VOID: &[&str] = &[
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track",
+    "wbr",
+];
 
 /// A tag at bytes `start..end`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +62,9 @@ impl<'a> Iterator for Tags<'a> {
                 self.at = start + 1 + skipped;
                 continue;
             }
-            let length = named.find(|c: char| c.is_ascii_whitespace() || matches!(c, '>' | '/')).unwrap_or(named.len());
+            let length = named
+                .find(|c: char| c.is_ascii_whitespace() || matches!(c, '>' | '/'))
+                .unwrap_or(named.len());
             let name = named.get(..length)?.to_ascii_lowercase();
             let from = start + 1 + usize::from(closing) + length;
             let to = from + tag_length(self.html.get(from..)?)?;
@@ -68,7 +72,13 @@ impl<'a> Iterator for Tags<'a> {
             if !closing && RAW.contains(&name.as_str()) {
                 self.raw = Some(name.clone());
             }
-            return Some(Tag { start, end: to + 1, name, attributes: self.html.get(from..to)?.trim(), closing });
+            return Some(Tag {
+                start,
+                end: to + 1,
+                name,
+                attributes: self.html.get(from..to)?.trim(),
+                closing,
+            });
         }
     }
 }
@@ -116,7 +126,11 @@ pub(super) fn attributes(text: &str) -> Vec<(String, &str)> {
         if rest.is_empty() {
             break;
         }
-        let length = rest.char_indices().skip(1).find(|(_, c)| c.is_whitespace() || matches!(c, '=' | '/')).map_or(rest.len(), |(at, _)| at);
+        let length = rest
+            .char_indices()
+            .skip(1)
+            .find(|(_, c)| c.is_whitespace() || matches!(c, '=' | '/'))
+            .map_or(rest.len(), |(at, _)| at);
         let (name, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
         let Some(value) = after.trim_start().strip_prefix('=') else {
             found.push((name.to_ascii_lowercase(), ""));
@@ -125,8 +139,12 @@ pub(super) fn attributes(text: &str) -> Vec<(String, &str)> {
         };
         let value = value.trim_start();
         let (value, after) = match value.chars().next() {
-            Some(quote @ ('"' | '\'')) => value.get(1..).and_then(|inner| inner.split_once(quote)).unwrap_or((value, "")),
-            _ => value.split_at_checked(value.find(char::is_whitespace).unwrap_or(value.len())).unwrap_or((value, "")),
+            Some(quote @ ('"' | '\'')) => {
+                value.get(1..).and_then(|inner| inner.split_once(quote)).unwrap_or((value, ""))
+            }
+            _ => value
+                .split_at_checked(value.find(char::is_whitespace).unwrap_or(value.len()))
+                .unwrap_or((value, "")),
         };
         found.push((name.to_ascii_lowercase(), value));
         rest = after;

@@ -116,7 +116,10 @@ fn below_an_attribution_unquoted_text_is_history() {
 fn an_attribution_may_be_wrapped_anywhere() {
     let wrap = |line: &'static str| {
         let blanks = line.match_indices(' ').map(|(at, _)| at).filter(|at| *at > 9);
-        blanks.map(move |at| format!("{ANSWER}\n\n{}\n{}\n{}", &line[..at], &line[at + 1..], quoted(HISTORY)))
+        blanks.map(move |at| {
+            let (head, tail) = line.split_at(at);
+            format!("{ANSWER}\n\n{head}\n{}\n{}", tail.trim_start(), quoted(HISTORY))
+        })
     };
     let texts: Vec<String> = LINES.iter().copied().flat_map(wrap).collect();
     let wrong: Vec<&String> = texts.iter().filter(|text| !is_answer(text)).collect();
@@ -126,9 +129,24 @@ fn an_attribution_may_be_wrapped_anywhere() {
 
 #[test]
 fn an_attribution_wrapped_inside_its_address_is_one() {
-    assert_answer(&format!("{ANSWER}\n\nOn Wed, May 18, 2022 at 11:10 PM Nils Aaker <\nnils@harbour.example> wrote:\n\n{}", quoted(HISTORY)), "");
-    assert_answer(&format!("{ANSWER}\n\nAm 18.05.2022 um 23:10 schrieb Nils <nils@harbour.example\n>:\n\n{}", quoted(HISTORY)), "");
-    assert_answer(&format!("{ANSWER}\n\nOn 18 May 2022 at 23:10 Nils\n\n<nils@harbour.example>\n wrote:\n\n{HISTORY}"), "");
+    assert_answer(
+        &format!(
+            "{ANSWER}\n\nOn Wed, May 18, 2022 at 11:10 PM Nils Aaker <\nnils@harbour.example> wrote:\n\n{}",
+            quoted(HISTORY)
+        ),
+        "",
+    );
+    assert_answer(
+        &format!(
+            "{ANSWER}\n\nAm 18.05.2022 um 23:10 schrieb Nils <nils@harbour.example\n>:\n\n{}",
+            quoted(HISTORY)
+        ),
+        "",
+    );
+    assert_answer(
+        &format!("{ANSWER}\n\nOn 18 May 2022 at 23:10 Nils\n\n<nils@harbour.example>\n wrote:\n\n{HISTORY}"),
+        "",
+    );
 }
 
 #[test]
@@ -142,6 +160,24 @@ fn answers_between_quotes_stay_in_order() {
     let cut = cut("Hi,\n\nAnn wrote:\n> One?\n\nFirst.\n\n> Two?\n\nSecond.\n");
     assert_eq!(cut.content, "Hi,\n\nFirst.\n\nSecond.");
     assert_eq!(cut.quoted.as_deref(), Some("Ann wrote:\n> One?\n\n> Two?"));
+}
+
+#[test]
+fn a_sender_and_a_date_are_a_header_and_a_patch_is_not() {
+    assert_answer(
+        &format!(
+            "{ANSWER}\n\nFrom: nils@harbour.example\nDate: Wed, 18 May 2022 00:15:02 -0600\n\n{HISTORY}"
+        ),
+        "",
+    );
+    let patch = "Please apply.\n\nFrom 89d9684fd4dfde0fdc6d11f7ee957383b39aa954 Mon Sep 17 00:00:00 2001\nFrom: Nils <nils@harbour.example>\nDate: Wed, 18 May 2022 00:15:02 -0600\nSubject: ladder\n\n---\n a.c | 1 +";
+    assert_eq!(cut(patch).content, patch);
+}
+
+#[test]
+fn arrows_around_words_quote_nothing() {
+    let text = "Come in:\n>>> harbour.example <<<\nor ring.";
+    assert_eq!(cut(text).content, text);
 }
 
 #[test]
@@ -165,12 +201,24 @@ fn sentences_that_look_alike_stay() {
 fn dividers_and_header_blocks_open_history() {
     for (divider, labels) in HEADERS {
         let [from, sent, to, subject] = labels;
-        let header = format!("{from}: Nils Aaker <nils@harbour.example>\n{sent}: 18.05.2022 23:10\n{to}: Ann Bee\n{subject}: Ladder\n");
+        let header = format!(
+            "{from}: Nils Aaker <nils@harbour.example>\n{sent}: 18.05.2022 23:10\n{to}: Ann Bee\n{subject}: Ladder\n"
+        );
         assert_answer(&format!("{ANSWER}\n\n{header}\n{HISTORY}"), "header block");
-        assert_answer(&format!("{ANSWER}\n\n-----{divider}-----\n{header}\n{HISTORY}"), "divider and header block");
-        assert_answer(&format!("{ANSWER}\n\n________________________________\n{header}\n{HISTORY}"), "ruler and header block");
+        assert_answer(
+            &format!("{ANSWER}\n\n-----{divider}-----\n{header}\n{HISTORY}"),
+            "divider and header block",
+        );
+        assert_answer(
+            &format!("{ANSWER}\n\n________________________________\n{header}\n{HISTORY}"),
+            "ruler and header block",
+        );
         assert_answer(&format!("{ANSWER}\n\n-------- {divider} --------\n{HISTORY}"), "divider");
-        let bold: String = header.lines().filter_map(|line| line.split_once(": ")).map(|(label, value)| format!("*{label}:* {value}\n\n")).collect();
+        let bold: String = header
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .map(|(label, value)| format!("*{label}:* {value}\n\n"))
+            .collect();
         assert_answer(&format!("{ANSWER}\n\n{bold}\n{HISTORY}"), "bold header block, doubled line ends");
     }
 }

@@ -7,10 +7,8 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 fn shared() -> Option<PathBuf> {
-    let root = std::env::var("INLET_SHARED").map_or_else(
-        |_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
+    let root = std::env::var("INLET_SHARED")
+        .map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let sets = root.join("data/replies");
     if !sets.is_dir() {
         println!("skipped: no reply sets at {}", sets.display());
@@ -30,7 +28,12 @@ fn input(folder: &std::path::Path, case: &Value) -> String {
     if case["input_kind"] == "message/rfc822" {
         let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(0);
         let message = mail_parser::MessageParser::default().parse(&bytes[start..]).unwrap();
-        let raw = || String::from_utf8_lossy(&bytes[start..]).split_once("\n\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+        let raw = || {
+            String::from_utf8_lossy(&bytes[start..])
+                .split_once("\n\n")
+                .map(|(_, body)| body.to_owned())
+                .unwrap_or_default()
+        };
         return message.body_text(0).map_or_else(raw, std::borrow::Cow::into_owned);
     }
     String::from_utf8_lossy(&bytes).into_owned()
@@ -47,14 +50,22 @@ fn reply_set(set: &str, contradicting: &[&str], floor: f64) {
         let got = cut(text.trim()).content;
         let good = match case["expected_reply"].as_str() {
             Some(wanted) => got.trim() == wanted.trim(),
-            None => case["expected_contains"].as_array().unwrap().iter().all(|part| got.contains(part.as_str().unwrap())),
+            None => case["expected_contains"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|part| got.contains(part.as_str().unwrap())),
         };
         if good {
             passed += 1;
         } else if contradicting.contains(&id) {
             apart += 1;
         } else {
-            println!("--- {set}/{id}\n{}\n=== wanted\n{}", short(&got), short(case["expected_reply"].as_str().unwrap_or("")));
+            println!(
+                "--- {set}/{id}\n{}\n=== wanted\n{}",
+                short(&got),
+                short(case["expected_reply"].as_str().unwrap_or(""))
+            );
         }
     }
     let total = cases.len();
@@ -70,7 +81,14 @@ fn short(text: &str) -> String {
 
 #[test]
 fn discourse_replies() {
-    let apart = ["embedded_email_1", "embedded_email_7", "embedded_email_16", "embedded_email_17", "quote_and_text", "spam_1"];
+    let apart = [
+        "embedded_email_1",
+        "embedded_email_7",
+        "embedded_email_16",
+        "embedded_email_17",
+        "quote_and_text",
+        "spam_1",
+    ];
     reply_set("discourse-email-reply-trimmer", &apart, 0.98);
 }
 
@@ -127,7 +145,8 @@ fn forwards() {
     let mut passed = 0;
     for case in cases {
         let text = input(&folder, case);
-        let subject = case["subject_input"].as_str().map(|name| std::fs::read_to_string(folder.join(name)).unwrap());
+        let subject =
+            case["subject_input"].as_str().map(|name| std::fs::read_to_string(folder.join(name)).unwrap());
         match differs(&case["expected"], &cut_mail(&text, subject.as_deref())) {
             None => passed += 1,
             Some(why) => println!("--- {set}/{} {}", case["id"], short(&why)),
@@ -143,7 +162,8 @@ fn human(text: &str, segments: &Value) -> Vec<(String, Option<String>)> {
     let characters: Vec<char> = text.chars().collect();
     let mut labels: Vec<Option<&str>> = vec![None; characters.len()];
     for segment in segments.as_array().unwrap() {
-        let (from, to) = (segment[0].as_u64().unwrap() as usize, segment[1].as_u64().unwrap() as usize);
+        let bound = |at: usize| usize::try_from(segment[at].as_u64().unwrap()).unwrap();
+        let (from, to) = (bound(0), bound(1));
         for label in labels.iter_mut().take(to).skip(from) {
             *label = segment[2].as_str();
         }
@@ -163,8 +183,8 @@ fn human(text: &str, segments: &Value) -> Vec<(String, Option<String>)> {
 
 /// Messages whose unquoted history below a header block was annotated as the author's paragraphs.
 const UNQUOTED_HISTORY: &[u64] = &[
-    146_121, 146_129, 146_179, 146_202, 146_214, 146_234, 146_247, 146_249, 146_250, 146_262, 146_280, 146_285, 146_293, 146_322,
-    146_333, 146_360, 146_379,
+    146_121, 146_129, 146_179, 146_202, 146_214, 146_234, 146_247, 146_249, 146_250, 146_262, 146_280,
+    146_285, 146_293, 146_322, 146_333, 146_360, 146_379,
 ];
 
 #[test]

@@ -55,7 +55,9 @@ const KINDS: &[(&str, [&str; 4])] = &[
 
 fn header(labels: [&str; 4]) -> String {
     let [from, date, subject, to] = labels;
-    format!("{from}: Nils Aaker <nils@harbour.example>\n{date}: 18.05.2022 23:10\n{subject}: Crane\n{to}: ann@quay.example, \"Bee, Bob\" <bob@quay.example>\n")
+    format!(
+        "{from}: Nils Aaker <nils@harbour.example>\n{date}: 18.05.2022 23:10\n{subject}: Crane\n{to}: ann@quay.example, \"Bee, Bob\" <bob@quay.example>\n"
+    )
 }
 
 #[test]
@@ -82,7 +84,10 @@ fn a_forward_without_a_comment_keeps_its_text() {
 #[test]
 fn apple_mail_quotes_what_it_forwards() {
     let (_, labels) = KINDS[0];
-    let quoted: String = format!("Begin forwarded message:\n\n{}\n{BODY}\n", header(labels)).lines().map(|line| format!("> {line}\n")).collect();
+    let quoted: String = format!("Begin forwarded message:\n\n{}\n{BODY}\n", header(labels))
+        .lines()
+        .map(|line| format!("> {line}\n"))
+        .collect();
     let cut = cut(&format!("See below.\n\n{quoted}"));
     assert_eq!(cut.content, "See below.");
     assert_forward(cut.forward, &quoted);
@@ -108,7 +113,8 @@ fn the_subject_tells_a_reply_from_a_forward() {
 
 #[test]
 fn below_a_mere_attribution_only_the_subject_tells() {
-    let text = "On 18/05/2022 23:10, \"Nils Aaker\" <nils@harbour.example> wrote:\n\n    The crane is back.\n";
+    let text =
+        "On 18/05/2022 23:10, \"Nils Aaker\" <nils@harbour.example> wrote:\n\n    The crane is back.\n";
     let forward = cut_mail(text, Some("FW: Crane")).forward.unwrap();
     assert_eq!(forward.subject.as_deref(), Some("Crane"));
     assert_eq!(forward.from, Some(person("Nils Aaker", "nils@harbour.example")));
@@ -119,13 +125,17 @@ fn below_a_mere_attribution_only_the_subject_tells() {
 #[test]
 fn a_forward_inside_quoted_history_is_not_the_authors() {
     let (_, labels) = KINDS[0];
-    let inner: String = format!("---------- Forwarded message ---------\n{}\n{BODY}\n", header(labels)).lines().map(|line| format!("> {line}\n")).collect();
+    let inner: String = format!("---------- Forwarded message ---------\n{}\n{BODY}\n", header(labels))
+        .lines()
+        .map(|line| format!("> {line}\n"))
+        .collect();
     let cut = cut(&format!("Thanks.\n\nOn Mon, 3 May 2021 at 10:00, Ann <ann@quay.example> wrote:\n{inner}"));
     assert_eq!((cut.content.as_str(), cut.forward), ("Thanks.", None));
 }
 
 #[test]
 fn a_sender_may_have_no_address() {
-    let text = "-----Original Message-----\nFrom: Nils Aaker\nSent: 18 May 2022\nTo: Ann\nSubject: Crane\n\nHello";
+    let text =
+        "-----Original Message-----\nFrom: Nils Aaker\nSent: 18 May 2022\nTo: Ann\nSubject: Crane\n\nHello";
     assert_eq!(cut_mail(text, Some("Fwd: Crane")).forward.unwrap().from, Some(person("Nils Aaker", "")));
 }

@@ -52,8 +52,14 @@ fn quotes_of_mail_programs_are_found() {
 
 #[test]
 fn words_below_a_quote_stay() {
-    assert_cut(r#"<blockquote type="cite">old words <blockquote type="cite">older</blockquote> more</blockquote><p>Below.</p>"#, "Below.");
-    assert_cut(&format!(r#"{ANSWER}<div class="gmail_quote">old words<p>one<p>two</div><p>Below.</p>"#), "The net is mended. Below.");
+    assert_cut(
+        r#"<blockquote type="cite">old words <blockquote type="cite">older</blockquote> more</blockquote><p>Below.</p>"#,
+        "Below.",
+    );
+    assert_cut(
+        &format!(r#"{ANSWER}<div class="gmail_quote">old words<p>one<p>two</div><p>Below.</p>"#),
+        "The net is mended. Below.",
+    );
 }
 
 #[test]
@@ -97,7 +103,12 @@ fn marked_signatures_are_set_apart() {
 
 #[test]
 fn markup_inside_scripts_and_comments_marks_nothing() {
-    assert_eq!(cut_html(r#"<p>Hi</p><!-- <div class="gmail_quote">x</div> --><script>"<div class='gmail_quote'>x</div>"</script>"#), None);
+    assert_eq!(
+        cut_html(
+            r#"<p>Hi</p><!-- <div class="gmail_quote">x</div> --><script>"<div class='gmail_quote'>x</div>"</script>"#
+        ),
+        None
+    );
 }
 
 #[test]

@@ -17,7 +17,10 @@ fn counted<'a>(texts: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, usi
 }
 
 fn parts(cut: &Cut) -> Vec<&str> {
-    std::iter::once(cut.content.as_str()).chain(cut.quoted.as_deref()).chain(cut.signature.as_deref()).collect()
+    std::iter::once(cut.content.as_str())
+        .chain(cut.quoted.as_deref())
+        .chain(cut.signature.as_deref())
+        .collect()
 }
 
 /// Lines that make up mails, and some that do not.

@@ -29,16 +29,65 @@ fn two_dashes_open_a_signature() {
 #[test]
 fn device_lines_in_any_language_are_signatures() {
     let lines = [
-        "Sent from my iPhone", "Sent from my Samsung Galaxy smartphone.", "Sent from Outlook for Android", "Get Outlook for iOS", "Get Outlook for iOS<https://example.org/x>",
-        "Sent from my phone, please excuse typos", "Sent from Yahoo Mail on Android", "Sent via BlackBerry", "Von meinem iPhone gesendet", "Gesendet von Outlook für iOS",
-        "Diese Nachricht wurde von meinem Android-Gerät mit K-9 Mail gesendet.", "Outlook für iOS beziehen", "Envoyé de mon iPhone", "Envoyé depuis mon téléphone Samsung", "Télécharger Outlook pour Android",
-        "Enviado desde mi iPhone", "Obtener Outlook para iOS", "Enviado do meu iPhone", "Enviado do Yahoo Mail no Android", "Inviato da iPhone", "Inviato dal mio telefono", "Verzonden vanaf mijn iPhone", "Verstuurd vanaf mijn iPad",
-        "Outlook voor iOS downloaden", "Skickat från min iPhone", "Sendt fra min iPhone", "Sendt fra min telefon", "Lähetetty iPhonesta", "Saadetud minu iPhone'ist", "Nosūtīts no mana iPhone", "Išsiųsta iš mano „iPhone“", "Wysłane z iPhone'a",
-        "Odesláno z iPhonu", "Odoslané z iPhonu", "iPhone-omról küldve", "Trimis de pe iPhone-ul meu", "Отправлено с iPhone", "Отправлено из мобильной Почты Mail.ru", "Надіслано з iPhone", "Изпратено от моя iPhone", "Poslano s mog iPhonea",
-        "Στάλθηκε από το iPhone μου", "iPhone'umdan gönderildi", "أُرسلت من الـ iPhone", "נשלח מה-iPhone שלי", "ارسال شده از iPhone", "मेरे iPhone से भेजा गया", "ส่งจาก iPhone ของฉัน", "Gửi từ iPhone của tôi", "Dikirim dari iPhone saya",
-        "发自我的iPhone", "从我的 iPhone 发送", "從我的 iPhone 傳送", "iPhoneから送信", "나의 iPhone에서 보냄", "iOS 版 Outlook を入手",
+        "Sent from my iPhone",
+        "Sent from my Samsung Galaxy smartphone.",
+        "Sent from Outlook for Android",
+        "Get Outlook for iOS",
+        "Get Outlook for iOS<https://example.org/x>",
+        "Sent from my phone, please excuse typos",
+        "Sent from Yahoo Mail on Android",
+        "Sent via BlackBerry",
+        "Von meinem iPhone gesendet",
+        "Gesendet von Outlook für iOS",
+        "Diese Nachricht wurde von meinem Android-Gerät mit K-9 Mail gesendet.",
+        "Outlook für iOS beziehen",
+        "Envoyé de mon iPhone",
+        "Envoyé depuis mon téléphone Samsung",
+        "Télécharger Outlook pour Android",
+        "Enviado desde mi iPhone",
+        "Obtener Outlook para iOS",
+        "Enviado do meu iPhone",
+        "Enviado do Yahoo Mail no Android",
+        "Inviato da iPhone",
+        "Inviato dal mio telefono",
+        "Verzonden vanaf mijn iPhone",
+        "Verstuurd vanaf mijn iPad",
+        "Outlook voor iOS downloaden",
+        "Skickat från min iPhone",
+        "Sendt fra min iPhone",
+        "Sendt fra min telefon",
+        "Lähetetty iPhonesta",
+        "Saadetud minu iPhone'ist",
+        "Nosūtīts no mana iPhone",
+        "Išsiųsta iš mano „iPhone“",
+        "Wysłane z iPhone'a",
+        "Odesláno z iPhonu",
+        "Odoslané z iPhonu",
+        "iPhone-omról küldve",
+        "Trimis de pe iPhone-ul meu",
+        "Отправлено с iPhone",
+        "Отправлено из мобильной Почты Mail.ru",
+        "Надіслано з iPhone",
+        "Изпратено от моя iPhone",
+        "Poslano s mog iPhonea",
+        "Στάλθηκε από το iPhone μου",
+        "iPhone'umdan gönderildi",
+        "أُرسلت من الـ iPhone",
+        "נשלח מה-iPhone שלי",
+        "ارسال شده از iPhone",
+        "मेरे iPhone से भेजा गया",
+        "ส่งจาก iPhone ของฉัน",
+        "Gửi từ iPhone của tôi",
+        "Dikirim dari iPhone saya",
+        "发自我的iPhone",
+        "从我的 iPhone 发送",
+        "從我的 iPhone 傳送",
+        "iPhoneから送信",
+        "나의 iPhone에서 보냄",
+        "iOS 版 Outlook を入手",
     ];
-    let wrong: Vec<&str> = lines.into_iter().filter(|line| cut(&format!("{TEXT}\n\n{line}")).content != TEXT).collect();
+    let wrong: Vec<&str> =
+        lines.into_iter().filter(|line| cut(&format!("{TEXT}\n\n{line}")).content != TEXT).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
@@ -59,11 +108,19 @@ fn a_closing_and_a_name_are_words_of_the_author() {
 
 #[test]
 fn a_card_below_a_closing_is_a_signature() {
-    let cut = cut("The tide is at six.\n\nKind regards,\nAnn Bee\nHarbour Master\nTel. +44 20 7946 0000\nwww.harbour.example");
+    let cut = cut(
+        "The tide is at six.\n\nKind regards,\nAnn Bee\nHarbour Master\nTel. +44 20 7946 0000\nwww.harbour.example",
+    );
     assert_eq!(cut.content, "The tide is at six.\n\nKind regards,\nAnn Bee");
     assert_eq!(cut.signature.as_deref(), Some("Harbour Master\nTel. +44 20 7946 0000\nwww.harbour.example"));
     assert_kept("Please ring the new one:\n\nAnn Bee\nQuay 4\n+44 20 7946 0000");
     assert_kept("My number is 020 7946 0000.");
+}
+
+#[test]
+fn three_dashes_open_a_card_and_nothing_else() {
+    assert_signature("---\nAnn Bee\nHarbour Master\n+44 20 7946 0000");
+    assert_kept("One.\n\n---\n\nTwo.");
 }
 
 #[test]
@@ -74,7 +131,9 @@ fn a_dashed_name_is_a_signature_and_a_list_is_not() {
 
 #[test]
 fn list_footers_are_signatures() {
-    assert_signature("_______________________________________________\nTides mailing list\ntides@lists.example\nhttps://lists.example/listinfo/tides");
+    assert_signature(
+        "_______________________________________________\nTides mailing list\ntides@lists.example\nhttps://lists.example/listinfo/tides",
+    );
     assert_signature("-- \nYou received this message because you are subscribed to the group Tides.\nTo unsubscribe, write to tides@lists.example.".replace("-- ", "--").as_str());
     assert_signature("To unsubscribe from this list, write to tides-leave@lists.example.");
 }
@@ -94,13 +153,20 @@ fn disclaimers_are_signatures() {
 
 #[test]
 fn rulers_inside_a_text_stay() {
-    assert_kept("Plan\n====\n\nGo.\n\n----\n\nCome back by six, see https://harbour.example and then\nwrite a long line about it all, because the harbour closes then.");
+    assert_kept(
+        "Plan\n====\n\nGo.\n\n----\n\nCome back by six, see https://harbour.example and then\nwrite a long line about it all, because the harbour closes then.",
+    );
     assert_kept("```\n# code\n----\n```");
 }
 
 #[test]
 fn where_nothing_would_be_left_nothing_is_cut() {
-    for text in ["Sent from my iPhone", "> all quoted\n> to the end", "On 3 May 2021, Ann <ann@harbour.example> wrote:\n> hello", "To unsubscribe, click here."] {
+    for text in [
+        "Sent from my iPhone",
+        "> all quoted\n> to the end",
+        "On 3 May 2021, Ann <ann@harbour.example> wrote:\n> hello",
+        "To unsubscribe, click here.",
+    ] {
         let cut = cut(text);
         assert_eq!((cut.content.as_str(), cut.quoted, cut.signature), (text, None, None));
     }

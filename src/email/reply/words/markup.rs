@@ -77,7 +77,11 @@ const MARKS: &[(&str, Mark)] = &[
 ];
 
 /// Outlook writes the words of its names with numbers behind (`yahoo_quoted_123`).
-const STEMS: &[(&str, Mark)] = &[("yahoo_quoted_", Mark::Quote), ("applemailsignature", Mark::Signature), ("bloop_sign_", Mark::Signature)];
+const STEMS: &[(&str, Mark)] = &[
+    ("yahoo_quoted_", Mark::Quote),
+    ("applemailsignature", Mark::Signature),
+    ("bloop_sign_", Mark::Signature),
+];
 
 /// What a class, id or name says.
 pub(in super::super) fn mark(word: &str) -> Option<Mark> {
@@ -91,9 +95,20 @@ pub(in super::super) fn mark(word: &str) -> Option<Mark> {
 
 /// Whether a style is the line that Outlook and Windows Mail draw above history: a top border and no other.
 pub(in super::super) fn is_top_border(style: &str) -> bool {
-    let style: String = style.chars().filter(|c| !c.is_whitespace()).take(600).collect::<String>().to_ascii_lowercase();
-    let top = style.contains("border-top:solid") || style.contains("border-top-style:solid") || style.contains("border-top:1pxsolid");
-    let other = ["border-bottom:solid", "border-left:solid", "border-right:solid", "border:solid", "border-bottom:1px"];
-    let none = style.contains("border:none") || style.contains("border-width:1ptnonenone") || style.contains("border-top-color:");
+    let style: String =
+        style.chars().filter(|c| !c.is_whitespace()).take(600).collect::<String>().to_ascii_lowercase();
+    let top = style.contains("border-top:solid")
+        || style.contains("border-top-style:solid")
+        || style.contains("border-top:1pxsolid");
+    let other = [
+        "border-bottom:solid",
+        "border-left:solid",
+        "border-right:solid",
+        "border:solid",
+        "border-bottom:1px",
+    ];
+    let none = style.contains("border:none")
+        || style.contains("border-width:1ptnonenone")
+        || style.contains("border-top-color:");
     top && none && !other.iter().any(|side| style.contains(side)) && style.contains("padding")
 }
