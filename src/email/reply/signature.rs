@@ -255,7 +255,10 @@ fn notice(lines: &[Line<'_>]) -> Option<usize> {
         text.push_str(&line.folded);
         text.push(' ');
     }
-    (start > 0 && footers::has_notice(&text)).then_some(start)
+    let linked = paragraph.iter().any(|line| has_link(&line.folded))
+        || text.contains("click")
+        || text.contains("klick");
+    (start > 0 && footers::is_notice(&text, linked)).then_some(start)
 }
 
 /// `-Ann` or `-Ann Bee` as the last line.

@@ -152,6 +152,13 @@ fn disclaimers_are_signatures() {
 }
 
 #[test]
+fn a_person_who_asks_to_unsubscribe_is_heard() {
+    assert_kept("Hello,\n\nI would like to unsubscribe from this newsletter.");
+    assert_kept("Hello,\n\nHow do I cancel? The link https://harbour.example to unsubscribe is broken.");
+    assert_kept("Hello,\n\nthe price list is confidential and stays with you.");
+}
+
+#[test]
 fn rulers_inside_a_text_stay() {
     assert_kept(
         "Plan\n====\n\nGo.\n\n----\n\nCome back by six, see https://harbour.example and then\nwrite a long line about it all, because the harbour closes then.",

@@ -1,16 +1,7 @@
 //! What lists, services and lawyers add below a message.
 
-/// A paragraph that holds one of these is a footer.
-const NOTICES: &[&str] = &[
-    // lists and services
-    "to unsubscribe",
-    "unsubscribe from this",
-    "unsubscribe:",
-    "unsubscribe here",
-    "click here to unsubscribe",
-    "unsubscribe options",
-    "list-unsubscribe",
-    "manage your subscription",
+/// Only machines and lawyers write so.
+const SURE: &[&str] = &[
     "/mailman/listinfo",
     "mailing list info",
     "you received this message because you are subscribed",
@@ -35,9 +26,50 @@ const NOTICES: &[&str] = &[
     "this message is automatically generated",
     "reply to this email directly",
     "view it on github",
-    "mute the thread",
     "reply to this email to",
-    "visit topic",
+    "confidentiality notice",
+    "confidentiality note",
+    "intended only for the",
+    "intended solely for the",
+    "solely for the use of",
+    "for the sole use of",
+    "not the intended recipient",
+    "not the intended addressee",
+    "if you have received this",
+    "received this communication in error",
+    "legal disclaimer",
+    "consider the environment before printing",
+    "think before you print",
+    "checked by avg",
+    "virus-free",
+    "virenfrei",
+    "scanned for viruses",
+    "scanned by",
+    "checked for viruses",
+    "this email has been checked",
+    "this e-mail has been scanned",
+    "this message has been scanned",
+    "nicht der richtige adressat",
+    "nicht der vorgesehene empfänger",
+    "destinataire de ce message",
+    "destinatario de este mensaje",
+    "niet de geadresseerde",
+    "stop receiving notifications",
+    "email sponsored by",
+    "do you yahoo!?",
+    "get free email",
+];
+
+/// People write so too; with a link or address it is a footer.
+const ASKED: &[&str] = &[
+    "to unsubscribe",
+    "unsubscribe from this",
+    "unsubscribe:",
+    "unsubscribe here",
+    "click here to unsubscribe",
+    "unsubscribe options",
+    "list-unsubscribe",
+    "manage your subscription",
     "update your preferences",
     "email preferences",
     "notification settings",
@@ -72,51 +104,28 @@ const NOTICES: &[&str] = &[
     "取消訂閱",
     "配信停止",
     "수신거부",
-    // confidentiality
+];
+
+/// People write so too; with a word for the message itself it is a footer.
+const LEGAL: &[&str] = &[
     "is confidential and",
     "are confidential and",
     "strictly confidential",
     "confidential information",
-    "confidentiality notice",
-    "confidentiality note",
-    "intended only for the",
-    "intended solely for the",
-    "solely for the use of",
-    "for the sole use of",
-    "not the intended recipient",
-    "not the intended addressee",
-    "if you have received this",
-    "received this communication in error",
     "legally privileged",
     "may be privileged",
     "privileged and confidential",
-    "legal disclaimer",
     "no liability",
-    "consider the environment before printing",
-    "think before you print",
-    "checked by avg",
-    "virus-free",
-    "virenfrei",
-    "scanned for viruses",
-    "scanned by",
-    "checked for viruses",
-    "this email has been checked",
-    "this e-mail has been scanned",
-    "this message has been scanned",
     "vertrauliche informationen",
-    "nicht der richtige adressat",
-    "nicht der vorgesehene empfänger",
     "irrtümlich erhalten",
     "unbefugte weitergabe",
     "informations confidentielles",
     "confidentiel et",
-    "destinataire de ce message",
     "reçu ce message par erreur",
     "reçu ce courriel par erreur",
     "information confidentielle",
     "información confidencial",
     "carácter confidencial",
-    "destinatario de este mensaje",
     "recibido este mensaje por error",
     "informação confidencial",
     "informações confidenciais",
@@ -125,7 +134,6 @@ const NOTICES: &[&str] = &[
     "informazioni confidenziali",
     "ricevuto questo messaggio per errore",
     "vertrouwelijke informatie",
-    "niet de geadresseerde",
     "uitsluitend bestemd voor",
     "konfidentiell information",
     "fortrolige oplysninger",
@@ -147,15 +155,55 @@ const NOTICES: &[&str] = &[
     "保密信息",
     "機密資訊",
     "기밀",
-    "stop receiving notifications",
-    "email sponsored by",
-    "sponsored by:",
-    "do you yahoo!?",
-    "get your free",
-    "get free email",
 ];
 
-/// Whether a folded line or paragraph holds such a notice.
+/// Words for the message itself, or their beginnings.
+const MESSAGES: &[&str] = &[
+    "mail",
+    "message",
+    "nachricht",
+    "courriel",
+    "mensaje",
+    "mensagem",
+    "messaggio",
+    "bericht",
+    "meddelande",
+    "besked",
+    "melding",
+    "viesti",
+    "wiadomoś",
+    "zpráv",
+    "správ",
+    "üzenet",
+    "mesaj",
+    "сообщени",
+    "письм",
+    "повідомлен",
+    "μήνυμα",
+    "メール",
+    "邮件",
+    "郵件",
+    "메일",
+    "attachment",
+    "anhang",
+    "communication",
+];
+
+/// Whether a folded line below a ruler is of a footer.
 pub(in super::super) fn has_notice(text: &str) -> bool {
-    NOTICES.iter().any(|notice| text.contains(notice))
+    [SURE, ASKED, LEGAL].iter().any(|table| holds(table, text))
+}
+
+/// Whether a folded paragraph is a footer by itself. `linked`: it holds a link or an address.
+pub(in super::super) fn is_notice(text: &str, linked: bool) -> bool {
+    if holds(SURE, text) {
+        return true;
+    }
+    let spoken = text.contains('?') || text.starts_with("i ") || text.contains(" i ") || text.contains(" i'");
+    !spoken && ((linked && holds(ASKED, text)) || (holds(LEGAL, text) && holds(MESSAGES, text)))
+}
+
+/// Whether one of the phrases stands in the text.
+fn holds(table: &[&str], text: &str) -> bool {
+    table.iter().any(|phrase| text.contains(phrase))
 }
