@@ -108,7 +108,7 @@ fn is_torn(line: &Line<'_>, below: &str) -> bool {
     }
     let dated = date_at(text).is_some();
     let led = has_lead(text);
-    if text.contains('@') && !below.contains('@') && text.ends_with(['>', ',', ')']) {
+    if has_address(text) && !has_address(below) && text.ends_with(['>', ',', ')']) {
         return text.chars().count() <= 80;
     }
     if below.starts_with(['<', '(']) {
@@ -153,7 +153,7 @@ fn opening_above(lines: &[Line<'_>], lowest: usize, start: usize) -> Option<usiz
         .find_map(|at| {
             let line = lines.get(at)?;
             let text = line.folded.as_str();
-            let opens = (has_lead(text) && (date_at(text).is_some() || text.contains('@')))
+            let opens = (has_lead(text) && (date_at(text).is_some() || has_address(text)))
                 || starts_with_date(text)
                 || has_intro(text);
             (opens && !text.ends_with(['!', '?'])).then_some(at)
@@ -166,7 +166,7 @@ fn judge(text: &str, quote_follows: bool) -> Option<bool> {
     let stem = text.trim_end_matches([':', ' ', '…']);
     let colon = stem.len() < text.len();
     let date = date_at(text);
-    let email = text.contains('@');
+    let email = has_address(text);
     let verb = has_verb(text);
     let from_date = starts_with_date(text);
     let led = has_lead(text) && date.is_some_and(|at| at <= 40);
@@ -176,7 +176,7 @@ fn judge(text: &str, quote_follows: bool) -> Option<bool> {
     if verb && date.is_some() && colon && (led || from_date || has_verb_end(stem)) {
         return Some(true);
     }
-    if email && colon && has_year_and_clock(text) {
+    if email && colon && text.contains('<') && has_year_and_clock(text) {
         return Some(true);
     }
     if from_date && (email || text.contains("gmt")) && text.ends_with([':', '>']) {
@@ -198,12 +198,40 @@ pub(super) fn starts_with_date(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit()) && date_at(text).is_some_and(|at| at <= 16)
 }
 
-/// Whether there is both a date with its year and a time of day.
+/// Whether there is both a date and a time of day.
 pub(super) fn has_year_and_clock(text: &str) -> bool {
     let Some(first) = date_at(text) else { return false };
-    let rest = text.get(first..).unwrap_or_default();
-    let next = rest.find(' ').and_then(|at| rest.get(at..)).unwrap_or_default();
-    date_at(next).is_some()
+    let clock = |at: usize| text.get(at..).is_some_and(|rest| is_clock(rest.as_bytes()));
+    let starts = text.match_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at);
+    let mut fresh = starts.filter(|at| {
+        at.checked_sub(1)
+            .and_then(|before| text.as_bytes().get(before))
+            .is_none_or(|byte| !byte.is_ascii_digit())
+    });
+    fresh.any(|at| clock(at) && (at > first || date_at(text.get(at + 5..).unwrap_or_default()).is_some()))
+}
+
+/// `9:31`, `23.10`: one or two digits, a sign, exactly two digits and no year behind.
+fn is_clock(bytes: &[u8]) -> bool {
+    let hours = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let sign = bytes.get(hours);
+    let minutes = bytes.iter().skip(hours + 1).take_while(|byte| byte.is_ascii_digit()).count();
+    let next = bytes.get(hours + 3);
+    let dotted = sign == Some(&b'.')
+        && next == Some(&b'.')
+        && bytes.get(hours + 4).is_some_and(|byte| {
+            byte.is_ascii_digit() && bytes.get(hours + 6).is_some_and(u8::is_ascii_digit)
+        });
+    (1..=2).contains(&hours) && matches!(sign, Some(b':' | b'.' | b'h')) && minutes == 2 && !dotted
+}
+
+/// Whether there is a mail address, be it cut off ("ann@...").
+fn has_address(text: &str) -> bool {
+    text.match_indices('@').any(|(at, _)| {
+        let before = text.get(..at).and_then(|head| head.chars().next_back());
+        let after = text.get(at + 1..).and_then(|tail| tail.chars().next());
+        before.is_some_and(char::is_alphanumeric) && after.is_some_and(|c| c.is_alphanumeric() || c == '.')
+    })
 }
 
 /// Where the first year, time of day or date in digits begins.

@@ -45,8 +45,7 @@ pub(super) fn find(lines: &[Line<'_>], subject: Option<&str>) -> Option<Found> {
         }
         let sure = opens.then(|| pasted(lines, &next, at)).flatten();
         if let Some(block) = sure {
-            let answered = block.depth > 0
-                && lines.iter().skip(block.end).any(|line| line.depth == 0 && !line.is_empty());
+            let answered = is_answered(lines, &next, &block);
             if answered {
                 return None;
             }
@@ -69,6 +68,13 @@ pub(super) fn find(lines: &[Line<'_>], subject: Option<&str>) -> Option<Found> {
         }
     }
     None
+}
+
+/// Whether the author's words stand below the quote that the header block opens: then it is history.
+fn is_answered(lines: &[Line<'_>], next: &[usize], block: &Block) -> bool {
+    let first = next.get(block.end).and_then(|at| lines.get(*at));
+    let quoted = block.depth > 0 || first.is_some_and(|line| line.depth > 0);
+    quoted && lines.iter().skip(block.end).any(|line| line.depth == 0 && !line.is_empty())
 }
 
 /// A header block at this line, or below "Original Message" at this line.

@@ -8,6 +8,8 @@ use super::words::headers::{self, Field};
 const LABEL_CHARS: usize = 40;
 /// Lines one value may go on for.
 const FOLDS_MAX: usize = 6;
+/// Lines below a block in which a patch shows itself.
+const PATCH_LINES: usize = 200;
 /// Lines of a block.
 const BLOCK_MAX: usize = 40;
 
@@ -16,7 +18,7 @@ const BLOCK_MAX: usize = 40;
 pub(super) struct Block {
     pub end: usize,
     pub depth: usize,
-    /// The line above is the one that `git format-patch` begins a patch with.
+    /// The headers are a patch's own.
     pub patch: bool,
     pub fields: Vec<(Field, String)>,
 }
@@ -104,10 +106,11 @@ pub(super) fn block(lines: &[Line<'_>], start: usize) -> Option<Block> {
         }
         at = next;
     }
-    let patch = start
-        .checked_sub(1)
-        .and_then(|above| lines.get(above))
-        .is_some_and(|above| is_patch_start(&above.folded));
+    let above = start.checked_sub(1).and_then(|above| lines.get(above));
+    let below = || lines.iter().skip(end).take(PATCH_LINES).any(|line| is_patch_line(&line.folded));
+    let addressed = fields.iter().any(|(field, _)| matches!(field, Field::To | Field::Sent));
+    let patch = above.is_some_and(|above| is_patch_start(&above.folded))
+        || (!addressed && fields.len() >= 2 && below());
     Some(Block { end, depth, patch, fields })
 }
 
@@ -115,6 +118,11 @@ pub(super) fn block(lines: &[Line<'_>], start: usize) -> Option<Block> {
 fn is_patch_start(folded: &str) -> bool {
     let hash = folded.strip_prefix("from ").and_then(|rest| rest.split(' ').next());
     hash.is_some_and(|hash| hash.len() >= 7 && hash.chars().all(|c| c.is_ascii_hexdigit()))
+}
+
+/// What a patch holds and a letter does not.
+fn is_patch_line(folded: &str) -> bool {
+    ["diff --git ", "signed-off-by:", "@@ -"].iter().any(|start| folded.starts_with(start))
 }
 
 /// Where the next label stands, when the lines before it can only be the rest of a value.

@@ -21,7 +21,9 @@ const RULER: [char; 10] = ['-', '_', '=', '*', '~', '#', '+', '—', '–', '•
 /// The number of signs, when a folded line is nothing but a ruler.
 pub(super) fn ruler(folded: &str) -> Option<usize> {
     let only = !folded.is_empty() && folded.chars().all(|c| RULER.contains(&c) || c == ' ');
-    only.then(|| folded.chars().filter(|c| *c != ' ').count())
+    // A diff adds lines with a plus.
+    let added = folded.starts_with('+') && folded.contains(|c| !matches!(c, '+' | ' '));
+    (only && !added).then(|| folded.chars().filter(|c| *c != ' ').count())
 }
 
 /// The words of a line between its rulers, and whether there were rulers.

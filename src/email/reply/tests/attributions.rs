@@ -175,6 +175,12 @@ fn a_sender_and_a_date_are_a_header_and_a_patch_is_not() {
 }
 
 #[test]
+fn a_diff_quotes_nothing() {
+    let diff = "Please apply.\n\n@@ -2083,7 +2083,7 @@ int add(struct shed *shed, unsigned int id)\n \tdel(&shed->dev);\n release:\n-\told(&shed->id);\n+\tnew(&shed->id);\n+----------------------\n+\n+1. See https://harbour.example";
+    assert_eq!(cut(diff).content, diff);
+}
+
+#[test]
 fn arrows_around_words_quote_nothing() {
     let text = "Come in:\n>>> harbour.example <<<\nor ring.";
     assert_eq!(cut(text).content, text);
@@ -190,6 +196,7 @@ fn sentences_that_look_alike_stay() {
         "In 2019 my sister wrote\nto you about it.",
         "Deadline: 2022-05-18 23:10\nPlace: harbour\n\nSee you there.",
         "2022-05-18 23:10 pump started\n2022-05-18 23:20 pump stopped\n",
+        "Broadcast from ann@quay (pts/4) (Tue Mar 14 22:31:25 2023):\n\nThe tide turns.",
         "Call me at 10:30 or write to nils@harbour.example:\n\nI am in.",
     ] {
         let cut = cut(text);

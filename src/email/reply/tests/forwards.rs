@@ -134,6 +134,14 @@ fn a_forward_inside_quoted_history_is_not_the_authors() {
 }
 
 #[test]
+fn a_header_block_whose_quote_is_answered_below_is_history() {
+    let cut = cut(
+        "----- Original Message -----\nFrom: Nils <nils@harbour.example>\nTo: Ann\nSent: 18 May 2022\nSubject: Crane\n\n> The crane is back.\n\nAt last.",
+    );
+    assert_eq!((cut.content.as_str(), cut.forward), ("At last.", None));
+}
+
+#[test]
 fn a_sender_may_have_no_address() {
     let text =
         "-----Original Message-----\nFrom: Nils Aaker\nSent: 18 May 2022\nTo: Ann\nSubject: Crane\n\nHello";
