@@ -5,7 +5,6 @@ use crate::blobs::{BlobError, Blobs};
 use crate::config::Config;
 use crate::http::{self, AppState, KeyCache, ServerLimits, Services, Settings};
 use crate::lifecycle::Lifecycle;
-use crate::notify::Wake;
 use crate::site::{FirstKey, Site, SiteError};
 use crate::store::StoreError;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -86,11 +85,13 @@ impl App {
             sealer: site.sealer.clone(),
             keys: Arc::new(KeyCache::default()),
             metrics,
-            services: Arc::new(Services {
-                blobs: Blobs::open(site.config.data.dir.join(BLOBS_FOLDER))?,
-                wake: Wake::default(),
-                stopping: CancellationToken::new(),
-            }),
+            services: Arc::new(Services::new(
+                &site.store,
+                Blobs::open(site.config.data.dir.join(BLOBS_FOLDER))?,
+                &site.ids,
+                &site.clock,
+                CancellationToken::new(),
+            )),
         };
         Ok(Self { site, listener, url, first_key, state })
     }

@@ -164,6 +164,14 @@ impl Channel {
         }
     }
 
+    /// Reads the body of a request that was verified when it came.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn read_again(&self, request: &Received<'_>) -> Result<Document, Unreadable> {
+        self.read(request, Proof { once: None, document: None })
+    }
+
     /// The answer to a handshake in the body, if this request is one.
     #[must_use]
     pub fn ping(&self, request: &Received<'_>, document: &Document) -> Option<Challenge> {

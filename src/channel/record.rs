@@ -17,9 +17,11 @@ use serde_json::{Value, json};
 pub struct Record {
     /// The request.
     pub delivery_id: DeliveryId,
-    /// When it came.
-    pub received_at: Timestamp,
+    /// When it came; when the letter was written, where that is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<Timestamp>,
     /// Its kept headers.
+    #[serde(default)]
     pub headers: JsonMap,
     /// The query parameters that the mapping read, form-encoded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -50,7 +52,7 @@ impl Record {
         }
         Self {
             delivery_id,
-            received_at: request.received_at,
+            received_at: Some(request.received_at),
             headers: serde_json::from_str(&headers).unwrap_or_default(),
             query,
             positions,

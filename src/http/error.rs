@@ -159,6 +159,13 @@ impl ApiError {
         }
     }
 
+    /// The same answer naming every field at fault.
+    #[must_use]
+    pub fn with_details(mut self, details: Vec<Problem>) -> Self {
+        self.details = details;
+        self
+    }
+
     /// The same answer with a cause for the log.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

@@ -177,11 +177,24 @@ impl FromRequest<AppState> for Body {
 /// # Errors
 /// 413 above the limit, 408 for a sender that is too slow, 400 for one that breaks off.
 pub async fn read_body(request: Request, limit_bytes: usize, patience: Duration) -> Result<Bytes, ApiError> {
-    let (parts, mut body) = request.into_parts();
-    let announced = announced_bytes(&parts.headers);
+    let (parts, body) = request.into_parts();
+    read_stream(&parts.headers, body, limit_bytes, patience).await
+}
+
+/// The same for a request that is taken apart already.
+///
+/// # Errors
+/// As [`read_body`].
+pub async fn read_stream(
+    headers: &HeaderMap,
+    mut body: axum::body::Body,
+    limit_bytes: usize,
+    patience: Duration,
+) -> Result<Bytes, ApiError> {
+    let announced = announced_bytes(headers);
     if announced.is_some_and(|bytes| bytes > limit_bytes) {
         // A sender that waits for `100 Continue` learns it before it sends anything.
-        if !parts.headers.contains_key(header::EXPECT) {
+        if !headers.contains_key(header::EXPECT) {
             discard(body).await;
         }
         return Err(ApiError::too_large(limit_bytes));

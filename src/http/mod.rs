@@ -16,6 +16,8 @@ pub mod page;
 mod retry;
 mod router;
 mod server;
+mod surfaces;
+pub mod webhooks;
 
 pub use auth::{Caller, KeyCache, Scope};
 pub use error::ApiError;
@@ -26,6 +28,7 @@ pub use server::{ServerLimits, serve};
 use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::ids::Ids;
+use crate::ingest::{Gather, Pipeline};
 use crate::limits;
 use crate::notify::Wake;
 use crate::secret::Sealer;
@@ -35,6 +38,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use webhooks::Receivers;
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -64,8 +68,37 @@ pub struct Services {
     pub blobs: Blobs,
     /// Rung after every commit that has events.
     pub wake: Wake,
+    /// Keeps what webhooks bring, many requests in one commit.
+    pub gather: Gather,
+    /// The pipeline that it gathers into.
+    pub pipeline: Pipeline,
+    /// The surfaces that webhooks come for.
+    pub receivers: Receivers,
     /// Cancelled when the process stops: what never ends by itself ends then.
     pub stopping: CancellationToken,
+}
+
+impl Services {
+    /// The parts over one store and one folder of blobs.
+    #[must_use]
+    pub fn new(
+        store: &Store,
+        blobs: Blobs,
+        ids: &Ids,
+        clock: &Arc<dyn Clock>,
+        stopping: CancellationToken,
+    ) -> Self {
+        let wake = Wake::default();
+        let pipeline = Pipeline::new(store.clone(), blobs.clone(), ids.clone(), clock.clone(), wake.clone());
+        Self {
+            blobs,
+            wake,
+            gather: Gather::new(pipeline.clone()),
+            pipeline,
+            receivers: Receivers::default(),
+            stopping,
+        }
+    }
 }
 
 impl AppState {

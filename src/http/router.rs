@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::observe::{observe, panicked};
-use super::{AppState, events, health, messaging, openapi};
+use super::{AppState, events, health, messaging, openapi, surfaces, webhooks};
 use axum::Router;
 use axum::http::{StatusCode, Uri};
 use axum::middleware;
@@ -26,6 +26,13 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(messaging::release::release))
         .routes(routes!(messaging::download::download))
         .routes(routes!(events::events))
+        .routes(routes!(surfaces::list::list, surfaces::create::create))
+        .routes(routes!(surfaces::read::read, surfaces::update::update, surfaces::delete::delete))
+        .routes(routes!(surfaces::dead_letters::dead_letters))
+        .routes(routes!(surfaces::replay::replay))
+        .routes(routes!(surfaces::mapping_test::mapping_test))
+        .routes(routes!(webhooks::receive::receive, webhooks::challenge::challenge))
+        .routes(routes!(webhooks::receive::receive_at_product, webhooks::challenge::challenge_at_product))
 }
 
 /// The service.

@@ -2,16 +2,20 @@
 
 use super::connection::Guarded;
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 /// How long and how many.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,15 +48,23 @@ impl Default for ServerLimits {
     }
 }
 
+/// The other end of a request's connection, as an extension of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
 /// Serves `router` on `listener` until `shutdown`, then lets requests under way finish, at most
 /// [`ServerLimits::drain`] long.
 pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, shutdown: CancellationToken) {
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     let builder = Arc::new(builder(&limits));
-    while let Some((stream, slot)) = next(&listener, &slots, &shutdown).await {
+    while let Some((stream, peer, slot)) = next(&listener, &slots, &shutdown).await {
         let io = TokioIo::new(Guarded::new(stream, limits.first_bytes, limits.write));
-        let service = TowerToHyperService::new(router.clone());
+        let service =
+            TowerToHyperService::new(router.clone().map_request(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(Peer(peer));
+                request
+            }));
         let connection = builder.serve_connection(io, service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
@@ -73,18 +85,18 @@ async fn next(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
     shutdown: &CancellationToken,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     shutdown
         .run_until_cancelled(async {
             let slot = Arc::clone(slots).acquire_owned().await.ok()?;
             loop {
                 match listener.accept().await {
-                    Ok((stream, _)) => {
+                    Ok((stream, peer)) => {
                         // Answers are small and whole: waiting to fill a segment only delays them.
                         if let Err(error) = stream.set_nodelay(true) {
                             tracing::debug!(%error, "a connection was gone at once");
                         }
-                        return Some((stream, slot));
+                        return Some((stream, peer, slot));
                     }
                     Err(error) => pause_after(&error).await,
                 }

@@ -79,7 +79,11 @@ impl Pipeline {
             Some(delivery) => {
                 vec![letter(
                     delivery.surface_id,
-                    json!({"kind": "webhook"}).to_string(),
+                    json!({
+                        "kind": "webhook", "deliveryId": delivery.id, "receivedAt": delivery.received_at.to_string(),
+                        "headers": serde_json::from_str::<serde_json::Value>(&delivery.headers).unwrap_or_default(),
+                    })
+                    .to_string(),
                     delivery.body.clone(),
                 )]
             }

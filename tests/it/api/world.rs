@@ -7,7 +7,6 @@ use inlet::http::{self, AppState, KeyCache, ServerLimits, Services, Settings};
 use inlet::ids::{Ids, KeyId, SurfaceId, SystemEntropy, TenantId};
 use inlet::model::JsonMap;
 use inlet::model::surface::{Surface, SurfaceStatus};
-use inlet::notify::Wake;
 use inlet::secret::{EncryptionKey, Sealer, hash_key};
 use inlet::store::keys::ApiKey;
 use inlet::store::{Store, StoreOptions};
@@ -133,6 +132,8 @@ impl World {
             EncryptionKey::parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "the test").expect("a key");
         let blobs = Blobs::open(directory.path().join("blobs")).expect("a folder");
         let shutdown = CancellationToken::new();
+        let services =
+            Services::new(&store, blobs.clone(), &ids, &(clock.clone() as Arc<dyn Clock>), shutdown.clone());
         let state = AppState {
             store: store.clone(),
             clock: clock.clone(),
@@ -144,11 +145,7 @@ impl World {
             sealer: Sealer::new(&encryption_key, &[], Arc::new(SystemEntropy)),
             keys: Arc::new(KeyCache::default()),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
-            services: Arc::new(Services {
-                blobs: blobs.clone(),
-                wake: Wake::default(),
-                stopping: shutdown.clone(),
-            }),
+            services: Arc::new(services),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");

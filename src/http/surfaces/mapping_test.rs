@@ -1,0 +1,154 @@
+//! `POST /v1/surfaces/{surfaceId}/mapping/test`.
+
+use super::visible_surface;
+use crate::channel::{Channel, HeaderList, Item, Received, Unreadable, generic_json};
+use crate::email;
+use crate::http::error::{ErrorBody, Problem};
+use crate::http::extract::{Body, Id};
+use crate::http::fields::{Fields, FromFields};
+use crate::http::webhooks::with_public_url;
+use crate::http::{ApiError, AppState, Caller, Scope};
+use crate::ids::SurfaceId;
+use crate::model::JsonMap;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// A payload to be read as if it had come.
+#[derive(Debug, Clone, ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct MappingTrial {
+    /// The body: JSON, or a string with the `Content-Type` of a form or a mail.
+    #[schema(value_type = Value)]
+    payload: Value,
+    /// Request headers.
+    #[schema(value_type = Option<Object>)]
+    headers: Option<JsonMap>,
+    /// In place of the surface's own `inbound.map`: an object, or a list of objects.
+    #[schema(value_type = Option<Value>)]
+    map: Option<Value>,
+}
+
+impl FromFields for MappingTrial {
+    fn from_fields(fields: &mut Fields) -> Self {
+        if !fields.has("payload") {
+            fields.problem("payload", "is required");
+        }
+        Self {
+            payload: fields.value("payload").unwrap_or(Value::Null),
+            headers: fields.map("headers"),
+            map: fields.value("map"),
+        }
+    }
+}
+
+/// What the payload would become.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MappingOutcome {
+    /// The messages, in the names of the generic body.
+    #[schema(value_type = Vec<Object>)]
+    pub envelopes: Vec<Value>,
+    /// Entries that are no messages.
+    pub ignored: u32,
+}
+
+/// Shows what a payload would become, without a proof and without writing anything.
+#[utoipa::path(
+    post, path = "/v1/surfaces/{surfaceId}/mapping/test", tag = "surfaces",
+    params(("surfaceId" = String, Path, description = "The surface")),
+    request_body = MappingTrial,
+    responses(
+        (status = 200, body = MappingOutcome),
+        (status = 404, description = "No such surface", body = ErrorBody),
+        (status = 422, description = "The payload cannot be read, or the mapping cannot be used", body = ErrorBody),
+    ),
+)]
+pub async fn mapping_test(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<SurfaceId>,
+    body: Body,
+) -> Result<Json<MappingOutcome>, ApiError> {
+    caller.require(Scope::SurfacesRead)?;
+    let surface = visible_surface(&state, &caller, id).await?;
+    let trial: MappingTrial = body.read()?;
+    let opened = state.sealer.open_map(&surface.inbound, caller.tenant_id, id).map_err(ApiError::internal)?;
+    let mut inbound = with_public_url(opened, &state, id);
+    if surface.inbound.is_empty() {
+        inbound.insert("allowUnsigned".to_owned(), Value::Bool(true));
+    }
+    if let Some(map) = &trial.map {
+        inbound.insert("map".to_owned(), map.clone());
+    }
+    let channel = Channel::compile(&surface.name, &inbound)
+        .map_err(|error| unreadable(vec![Problem { path: error.key, message: error.problem }]))?;
+    read(&channel, &trial, state.now()).map(Json)
+}
+
+fn read(channel: &Channel, trial: &MappingTrial, now: jiff::Timestamp) -> Result<MappingOutcome, ApiError> {
+    let mut headers = HeaderList::default();
+    for (name, value) in trial.headers.iter().flatten() {
+        headers.0.push((name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+    }
+    let is_named = headers.0.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    if !is_named {
+        headers.0.push(("content-type".to_owned(), "application/json".to_owned()));
+    }
+    let body: Bytes = match &trial.payload {
+        Value::String(text) if is_named => text.clone().into(),
+        payload => payload.to_string().into(),
+    };
+    let request = Received {
+        method: "POST",
+        target: "/",
+        headers: &headers,
+        wire: &body,
+        body: &body,
+        received_at: now,
+    };
+    let normalized = channel
+        .read_again(&request)
+        .and_then(|document| channel.normalize(&request, document))
+        .map_err(|error| match error {
+            Unreadable::Malformed(details) => unreadable(
+                details.into_iter().map(|one| Problem { path: one.path, message: one.message }).collect(),
+            ),
+            Unreadable::ContentType => unreadable(vec![Problem {
+                path: "headers.content-type".to_owned(),
+                message: "is not taken by this surface".to_owned(),
+            }]),
+        })?;
+    if let Some(broken) = normalized.broken.into_iter().next() {
+        let name = |one: crate::channel::Detail| Problem { path: one.path, message: one.message };
+        return Err(unreadable(broken.details.into_iter().map(name).collect()));
+    }
+    let envelopes = normalized.items.iter().map(|(_, item)| show(item)).collect();
+    Ok(MappingOutcome { envelopes, ignored: normalized.ignored })
+}
+
+fn show(item: &Item) -> Value {
+    match item {
+        Item::Message(message) => generic_json(message),
+        Item::Mail(raw) => {
+            let mail = email::read(raw);
+            json!({
+                "externalMessageId": mail.message_id,
+                "participant": mail.from.map(|from| json!({"name": from.name, "email": from.email})),
+                "subject": mail.subject,
+                "content": mail.content,
+            })
+        }
+    }
+}
+
+fn unreadable(details: Vec<Problem>) -> ApiError {
+    let sentence = match details.first() {
+        Some(first) => format!("The payload does not become a message: {} {}.", first.path, first.message),
+        None => "The payload does not become a message.".to_owned(),
+    };
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "MAPPING_FAILED", sentence).with_details(details)
+}

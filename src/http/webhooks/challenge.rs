@@ -1,0 +1,92 @@
+//! `GET` and `HEAD /v1/webhooks/{surfaceId}`: what providers ask before they send anything.
+
+use super::receive::answer_challenge;
+use super::{Address, HeaderView};
+use crate::channel::{Challenge, Received};
+use crate::http::{ApiError, AppState};
+use crate::ids::SurfaceId;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+
+/// Answers a provider's challenge. HEAD asks whether the address is there, and is always told so.
+#[utoipa::path(
+    get, path = "/v1/webhooks/{surfaceId}", tag = "webhooks", security(()),
+    params(("surfaceId" = String, Path, description = "The surface")),
+    responses(
+        (status = 200, description = "The challenge, as plain text", body = String, content_type = "text/plain"),
+        (status = 403, description = "A wrong verify token, or no such surface"),
+        (status = 405, description = "Not a handshake", body = crate::http::error::ErrorBody),
+        (status = 503, description = "Not now", body = crate::http::error::ErrorBody),
+    ),
+)]
+pub async fn challenge(
+    State(state): State<AppState>,
+    address: Address,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    if method == Method::HEAD {
+        return StatusCode::OK.into_response();
+    }
+    answer(&state, address.0, &uri, &headers).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The same at the address that client libraries know.
+#[utoipa::path(
+    get, path = "/v1/products/{productId}/surfaces/{surfaceId}/webhook", tag = "webhooks", security(()),
+    params(("productId" = String, Path, description = "Not looked at"), ("surfaceId" = String, Path, description = "The surface")),
+    responses(
+        (status = 200, description = "The challenge, as plain text", body = String, content_type = "text/plain"),
+        (status = 403, description = "A wrong verify token, or no such surface"),
+        (status = 405, description = "Not a handshake", body = crate::http::error::ErrorBody),
+        (status = 503, description = "Not now", body = crate::http::error::ErrorBody),
+    ),
+)]
+pub async fn challenge_at_product(
+    state: State<AppState>,
+    address: Address,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    challenge(state, address, method, uri, headers).await
+}
+
+async fn answer(
+    state: &AppState,
+    id: Option<SurfaceId>,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let receiver = match id {
+        Some(id) => state.services.receivers.find(state, id).await?,
+        None => None,
+    };
+    let nothing = Bytes::new();
+    let request = Received {
+        method: "GET",
+        target: uri.path_and_query().map_or("/", |target| target.as_str()),
+        headers: &HeaderView(headers),
+        wire: &nothing,
+        body: &nothing,
+        received_at: state.now(),
+    };
+    if let Some(challenge) = receiver.and_then(|receiver| receiver.channel.challenge(&request)) {
+        return Ok(answer_challenge(&challenge));
+    }
+    // Whoever asks as Meta does learns nothing about which surfaces there are.
+    if request.query_value("hub.mode").is_some() {
+        return Ok(answer_challenge(&Challenge { status: 403, body: String::new() }));
+    }
+    let error = ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "METHOD_NOT_ALLOWED",
+        "Webhooks are sent here by POST.",
+    );
+    let mut response = error.into_response();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, HEAD"));
+    Ok(response)
+}
