@@ -120,7 +120,7 @@ impl<'a> Headers<'a> {
     }
 
     /// Whether readers may disagree on who the author is: more than one From, or a disguised one.
-    pub fn from_is_ambiguous(&self) -> bool {
+    pub fn has_ambiguous_from(&self) -> bool {
         self.disguised_from || self.all("from").count() > 1
     }
 }

@@ -1,7 +1,8 @@
 //! Message ids: reading Message-ID, In-Reply-To and References, and which of their ids count.
 //!
 //! Policy, chosen so that wherever Dovecot, Cyrus (THREAD=REFS, RFC 5256) and a plain union of ids agree on a
-//! pair of mails of the shared corpora, linking by what is read here agrees too:
+//! pair of mails of the shared corpora, linking by what is read here agrees too, with one exception: where they take
+//! a mail address in free text for an id, and so join strangers' threads, we do not (last but one point).
 //!
 //! * An id is what stands between `<` and `>` (RFC 5322 section 3.6.4). Blanks inside are folding or
 //!   damage: taken out when the id still has the form `left@right`, otherwise it is no id.

@@ -63,6 +63,7 @@ impl Part<'_> {
     }
 
     /// The decoded bytes as text.
+    #[cfg(test)]
     pub fn text(&self) -> String {
         charset::decode(&self.bytes(), self.charset.as_deref())
     }

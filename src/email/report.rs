@@ -7,9 +7,10 @@ use super::header::{Headers, split_line};
 use super::message_id;
 use super::mime::{Part, Structure};
 use crate::model::Address;
+use std::borrow::Cow;
 
-/// Text in which an embedded original is looked for.
-const TEXT_LIMIT_BYTES: usize = 256 * 1024;
+/// Bytes of one part in which an embedded original is looked for.
+const PART_LIMIT_BYTES: usize = 256 * 1024;
 
 /// What a report reports.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -105,7 +106,7 @@ fn looks_like_bounce(
         "メールエラー通知",
     ];
     let local = from.map(|a| a.email.split('@').next().unwrap_or_default()).unwrap_or_default();
-    let is_daemon = SENDERS.iter().any(|s| local == *s) || from.is_none();
+    let is_daemon = SENDERS.contains(&local) || from.is_none();
     let subject = subject.unwrap_or_default().to_lowercase();
     let says_so = SUBJECTS.iter().any(|s| subject.contains(s));
     let has_null_path = has_empty_return_path(headers);
@@ -121,10 +122,10 @@ fn looks_like_bounce(
 fn original_id(part: &Part<'_>) -> Option<String> {
     match part.content_type.as_str() {
         kind if is_original(kind) => {
-            Headers::of_message(&part.bytes()).first("message-id").and_then(message_id::own)
+            Headers::of_message(&beginning(part)).first("message-id").and_then(message_id::own)
         }
         "message/disposition-notification" | "message/delivery-status" | "message/global-delivery-status" => {
-            let bytes = part.bytes();
+            let bytes = beginning(part);
             // Per-message fields come first, then a group of fields for each recipient.
             let mut rest = bytes.as_ref();
             for _ in 0..8 {
@@ -142,6 +143,10 @@ fn original_id(part: &Part<'_>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn beginning<'a>(part: &Part<'a>) -> Cow<'a, [u8]> {
+    part.encoding.decode(part.body.get(..PART_LIMIT_BYTES).unwrap_or(part.body))
 }
 
 /// Types in which a report carries the mail that it is about, or its header.
@@ -164,8 +169,7 @@ fn id_in_text(part: &Part<'_>) -> Option<String> {
     if !matches!(kind, "text" | "message" | "multipart") {
         return None;
     }
-    let body = part.body.get(..part.body.len().min(TEXT_LIMIT_BYTES)).unwrap_or_default();
-    let bytes = part.encoding.decode(body);
+    let bytes = beginning(part);
     let mut rest = bytes.as_ref();
     while !rest.is_empty() {
         let (line, after) = split_line(rest);

@@ -21,7 +21,12 @@ impl Installation {
 
     fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_inlet"));
-        command.args(arguments).current_dir(self.0.path()).env_clear().env("INLET_LISTEN", "127.0.0.1:0");
+        command
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env_clear()
+            .env("INLET_LISTEN", "127.0.0.1:0")
+            .env("INLET_LOG", "warn");
         command.envs(variables.iter().copied());
         command
     }

@@ -4,8 +4,6 @@ mod corpora;
 mod histories;
 mod truth;
 
-pub use truth::shared;
-
 use crate::servers::postgres;
 use bytes::Bytes;
 use inlet::blobs::Blobs;
