@@ -91,8 +91,10 @@ fn ids_are_found_through_folds_and_stray_lines() {
 #[test]
 fn only_real_ids_count_as_references() {
     let mail = mail("free-text-in-reply-to");
-    assert_eq!(mail.in_reply_to, ["tea-1@oak.example"]);
+    assert_eq!(mail.in_reply_to, ["help@oak.example", "tea-1@oak.example"], "as RFC 5256 reads it");
     assert_eq!(mail.references, ["root@oak.example", "tea-1@oak.example"]);
+    let alone = read(b"To: help@oak.example\nIn-Reply-To: mail of <help@oak.example>\n\nx");
+    assert!(alone.in_reply_to.is_empty(), "an address alone in free text is no id");
     for nothing in
         ["<>", "<yes>", "<1>", "help@oak.example", "your mail from Monday", "< @ >", "<@b>", "<a@>"]
     {
