@@ -183,9 +183,9 @@ impl Bench {
 
     /// Mails of a mailbox, a third of them open a conversation, each is known by three keys.
     async fn backfill_batch(&self, first_uid: u32, many: u32) {
-        let conversations: Vec<_> = (0..many / 3 + 1).map(|n| self.conversation(i64::from(first_uid + n))).collect();
-        let messages: Vec<_> =
-            (0..many as usize).map(|n| self.message(conversations[n / 3].id)).collect();
+        let conversations: Vec<_> =
+            (0..many / 3 + 1).map(|n| self.conversation(i64::from(first_uid + n))).collect();
+        let messages: Vec<_> = (0..many as usize).map(|n| self.message(conversations[n / 3].id)).collect();
         let identities = self.identities(&messages);
         let keys: Vec<_> = messages
             .iter()
