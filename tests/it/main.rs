@@ -5,3 +5,4 @@ mod architecture;
 mod mailbox;
 mod servers;
 mod store;
+mod webhooks;
