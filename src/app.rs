@@ -3,8 +3,7 @@
 
 use crate::blobs::{BlobError, Blobs};
 use crate::config::Config;
-use crate::http::imap::smtp::{Rules, RulesError};
-use crate::http::{self, AppState, KeyCache, ServerLimits, Services, Settings};
+use crate::http::{self, AppState, KeyCache, ServerLimits, Services, Settings, SmtpRules, SmtpRulesError};
 use crate::imap::{self, poll::InFlight};
 use crate::lifecycle::Lifecycle;
 use crate::limits;
@@ -41,7 +40,7 @@ pub enum AppError {
     Tls(#[from] imap::TlsSetupError),
     /// The same for sending.
     #[error(transparent)]
-    Smtp(#[from] RulesError),
+    Smtp(#[from] SmtpRulesError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source} (INLET_LISTEN sets another address)")]
     Listen {
@@ -172,9 +171,9 @@ fn supervisor(site: &Site) -> Result<Supervisor, AppError> {
     }))
 }
 
-fn smtp_rules(config: &Config) -> Result<Rules, RulesError> {
+fn smtp_rules(config: &Config) -> Result<SmtpRules, SmtpRulesError> {
     let network = &config.network;
-    Rules::new(network.allow_private_hosts, network.allow_plaintext, &config.tls.extra_ca)
+    SmtpRules::new(network.allow_private_hosts, network.allow_plaintext, &config.tls.extra_ca)
 }
 
 async fn fold_metrics(metrics: PrometheusHandle, end: CancellationToken) {
