@@ -7,3 +7,4 @@ mod mailbox;
 mod servers;
 mod store;
 mod threads;
+mod webhooks;
