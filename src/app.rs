@@ -4,12 +4,13 @@
 use crate::blobs::{BlobError, Blobs};
 use crate::config::Config;
 use crate::http::{self, AppState, KeyCache, ServerLimits, Services, Settings, SmtpRules, SmtpRulesError};
+use crate::ids::WorkerId;
 use crate::imap::{self, poll::InFlight};
 use crate::lifecycle::Lifecycle;
 use crate::limits;
 use crate::site::{FirstKey, Site, SiteError};
 use crate::store::StoreError;
-use crate::supervisor::{Parts, Supervisor};
+use crate::supervisor::{Identity, Parts, Supervisor};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub struct App {
     url: String,
     first_key: FirstKey,
     state: AppState,
+    /// Held as long as this worker runs.
+    _identity: Identity,
 }
 
 impl App {
@@ -81,6 +84,7 @@ impl App {
         let listener = TcpListener::bind(server.listen).await.map_err(failed)?;
         let url = server.url_at(listener.local_addr().map_err(failed)?);
         let first_key = site.ensure_first_key().await?;
+        let identity = Identity::claim(&site.config.data.dir, &site.ids);
         let state = AppState {
             store: site.store.clone(),
             clock: site.clock.clone(),
@@ -101,10 +105,10 @@ impl App {
                 &site.clock,
                 CancellationToken::new(),
             )),
-            supervisor: supervisor(&site)?,
+            supervisor: supervisor(&site, identity.worker)?,
             smtp: Arc::new(smtp_rules(&site.config)?),
         };
-        Ok(Self { site, listener, url, first_key, state })
+        Ok(Self { site, listener, url, first_key, state, _identity: identity })
     }
 
     /// Where clients reach it.
@@ -151,7 +155,7 @@ impl App {
     }
 }
 
-fn supervisor(site: &Site) -> Result<Supervisor, AppError> {
+fn supervisor(site: &Site, worker: WorkerId) -> Result<Supervisor, AppError> {
     let config = &site.config;
     let max_message_bytes = u64::from(config.imap.max_message_bytes);
     Ok(Supervisor::new(Parts {
@@ -167,7 +171,7 @@ fn supervisor(site: &Site) -> Result<Supervisor, AppError> {
         },
         in_flight: InFlight::new(limits::IN_FLIGHT_BYTES as u64),
         max_message_bytes,
-        worker: site.ids.next(),
+        worker,
     }))
 }
 
