@@ -6,6 +6,7 @@ mod client;
 mod completions;
 mod doctor;
 mod imap;
+mod import;
 mod keys;
 mod migrate;
 mod openapi;
@@ -58,6 +59,8 @@ pub enum Command {
     /// Verify, poll and look at a mailbox; asks a running worker.
     #[command(subcommand)]
     Imap(imap::Command),
+    /// Take mail in files into the store, as history; works beside a running daemon.
+    Import(import::Arguments),
     /// Check configuration, store, key, disk, clock and each mailbox.
     Doctor(doctor::Arguments),
     /// Bring the schema of the store up to date.
@@ -87,6 +90,7 @@ pub async fn run(command: Command, config: Config) -> ExitCode {
         Command::Keys(command) => keys::run(command, config).await,
         Command::Surfaces(command) => surfaces::run(command, &config).await,
         Command::Imap(command) => imap::run(command, &config).await,
+        Command::Import(arguments) => import::run(arguments, config).await,
         Command::Doctor(arguments) => doctor::run(arguments, config).await,
         Command::Migrate => migrate::run(config).await,
         Command::Openapi => openapi::run(),

@@ -14,6 +14,7 @@ pub mod envelope;
 pub mod http;
 pub mod ids;
 pub mod imap;
+pub mod import;
 pub mod inbound;
 pub mod ingest;
 pub mod lifecycle;

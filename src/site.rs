@@ -1,9 +1,12 @@
 //! What the daemon and the commands beside it stand on: data directory, store, sealer, tenants and
 //! API keys. It opens and makes these; it serves nothing.
 
+use crate::blobs::{BlobError, Blobs};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Encryption};
 use crate::ids::{Entropy, Ids, KeyId, SystemEntropy, TenantId};
+use crate::ingest::Pipeline;
+use crate::notify::Wake;
 use crate::secret::{EncryptionKey, Sealer, SecretError, hash_key, new_api_key};
 use crate::store::keys::ApiKey;
 use crate::store::{Store, StoreError, StoreOptions};
@@ -26,6 +29,8 @@ pub const SCOPES: &[&str] = &[
 ];
 /// The generated key file's name in the data directory.
 pub const KEY_FILE: &str = "encryption.key";
+/// The folder of raw sources and attachments in the data directory.
+const BLOBS_FOLDER: &str = "blobs";
 
 /// Why a site cannot be opened or a key not be made.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +56,9 @@ pub enum SiteError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The folder of raw sources and attachments.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
 }
 
 /// An opened data directory and store.
@@ -66,6 +74,8 @@ pub struct Site {
     pub store: Store,
     /// Seals and opens stored secrets.
     pub sealer: Sealer,
+    /// Raw sources and attachments, in the data directory.
+    pub blobs: Blobs,
 }
 
 /// A key to be made.
@@ -139,7 +149,15 @@ impl Site {
         })
         .await?;
         store.migrate().await?;
-        Ok(Self { config: Arc::new(config), ids: Ids::new(clock.clone(), entropy), clock, store, sealer })
+        let blobs = Blobs::open(config.data.dir.join(BLOBS_FOLDER))?;
+        let ids = Ids::new(clock.clone(), entropy);
+        Ok(Self { config: Arc::new(config), ids, clock, store, sealer, blobs })
+    }
+
+    /// The pipeline into this site; `wake` is told of every commit.
+    #[must_use]
+    pub fn pipeline(&self, wake: Wake) -> Pipeline {
+        Pipeline::new(self.store.clone(), self.blobs.clone(), self.ids.clone(), self.clock.clone(), wake)
     }
 
     /// Makes an API key, and its tenant if that is new. The key itself is kept nowhere.

@@ -23,11 +23,14 @@ pub(super) struct AddressList {
     pub limited: bool,
 }
 
+/// Bytes of one field that are read.
+const FIELD_LIMIT_BYTES: usize = 256 * 1024;
+
 /// Reads one field.
 pub(super) fn parse(value: &[u8]) -> AddressList {
-    let mut list = AddressList::default();
+    let mut list = AddressList { limited: value.len() > FIELD_LIMIT_BYTES, ..AddressList::default() };
     let mut item = Item::default();
-    let mut rest = value;
+    let mut rest = value.get(..FIELD_LIMIT_BYTES).unwrap_or(value);
     while let Some((byte, after)) = rest.split_first() {
         rest = match byte {
             b'"' => item.quoted(after, &mut list),
@@ -51,7 +54,9 @@ pub(super) fn parse(value: &[u8]) -> AddressList {
                 after
             }
         };
-        if list.limited {
+        if list.addresses.len() > ADDRESS_LIMIT {
+            list.addresses.truncate(ADDRESS_LIMIT);
+            list.limited = true;
             return list;
         }
     }
@@ -68,11 +73,14 @@ struct Item {
     comment: Vec<u8>,
     angle: Option<Vec<u8>>,
     has_unquoted_at: bool,
+    /// Whether text follows the bracket.
+    goes_on: bool,
 }
 
 impl Item {
     fn push(&mut self, byte: u8) {
         self.has_unquoted_at |= byte == b'@';
+        self.goes_on |= self.angle.is_some() && !byte.is_ascii_whitespace();
         self.phrase.push(byte);
         self.bare.push(byte);
     }
@@ -166,11 +174,7 @@ impl Item {
     fn finish(&mut self, list: &mut AddressList) {
         let item = std::mem::take(self);
         let Some(address) = item.address(list) else { return };
-        if list.addresses.len() >= ADDRESS_LIMIT {
-            list.limited = true;
-        } else {
-            list.addresses.push(address);
-        }
+        list.addresses.push(address);
     }
 
     fn address(self, list: &mut AddressList) -> Option<Address> {
@@ -178,9 +182,9 @@ impl Item {
         let comment = || Some(unquote(&words::text(&self.comment))).filter(|c| !c.is_empty());
         if let Some(angle) = &self.angle {
             let email = email(angle);
-            if self.has_unquoted_at && !phrase.eq_ignore_ascii_case(email.as_deref().unwrap_or_default()) {
-                list.ambiguous = true;
-            }
+            let repeats = phrase.eq_ignore_ascii_case(email.as_deref().unwrap_or_default());
+            // A second address as name, text behind the bracket, or an encoded word that the bracket tears apart.
+            list.ambiguous |= (self.has_unquoted_at && !repeats) || self.goes_on || phrase.contains("=?");
             let name = Some(unquote(&phrase)).filter(|p| !p.is_empty()).or_else(comment);
             return email.map(|email| Address { name, email });
         }

@@ -19,11 +19,36 @@ pub(super) fn read(structure: &Structure<'_>, body: &Body) -> Vec<MailPart> {
             data: part.bytes().into_owned(),
         };
         let packed = if tnef::is_tnef(&file) { tnef::attachments(&file.data) } else { Vec::new() };
-        kept.push(file);
-        kept.extend(packed);
+        kept.extend(std::iter::once(file).chain(packed).map(typed_by_content));
     }
     kept.truncate(2 * PART_LIMIT);
     kept
+}
+
+/// Gives a file that says nothing of its kind the one that its first bytes say.
+fn typed_by_content(mut file: MailPart) -> MailPart {
+    const KINDS: [(&[u8], &str); 8] = [
+        (b"%PDF-", "application/pdf"),
+        (b"\x89PNG\r\n\x1a\n", "image/png"),
+        (b"\xff\xd8\xff", "image/jpeg"),
+        (b"GIF8", "image/gif"),
+        (b"PK\x03\x04", "application/zip"),
+        (b"\x1f\x8b", "application/gzip"),
+        (b"OggS", "audio/ogg"),
+        (b"ID3", "audio/mpeg"),
+    ];
+    let is_generic = matches!(
+        file.content_type.as_str(),
+        "application/octet-stream"
+            | "application/binary"
+            | "application/unknown"
+            | "application/x-download"
+            | "application/force-download"
+    );
+    if let Some((_, kind)) = KINDS.iter().find(|(start, _)| is_generic && file.data.starts_with(start)) {
+        file.content_type = (*kind).to_owned();
+    }
+    file
 }
 
 /// Shown inside the text: said so, or an image that the HTML refers to.

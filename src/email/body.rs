@@ -10,6 +10,12 @@ use super::{charset, clean, html};
 /// Encoded bytes of one text part that are decoded: the longest kept text in any encoding.
 const PART_LIMIT_BYTES: usize = 4 * clean::TEXT_LIMIT_BYTES;
 
+/// Text parts that are put together; further ones are files.
+const SHOWN_LIMIT: usize = 200;
+
+/// Text parts up to which plain and HTML versions are compared with each other.
+const COMPARED_LIMIT: usize = 16;
+
 /// The text of a mail.
 #[derive(Debug, Default)]
 pub(super) struct Body {
@@ -77,7 +83,8 @@ fn shown_indices(parts: &[Part<'_>]) -> Vec<usize> {
     let indices = |wanted: &dyn Fn(&Part<'_>) -> bool| -> Vec<usize> {
         parts.iter().enumerate().filter(|(_, p)| wanted(p)).map(|(index, _)| index).collect()
     };
-    let shown = indices(&is_shown);
+    let mut shown = indices(&is_shown);
+    shown.truncate(SHOWN_LIMIT);
     if !shown.is_empty() {
         return shown;
     }
@@ -132,7 +139,7 @@ fn has_plain_version(item: &Shown<'_>, shown: &[Shown<'_>]) -> bool {
 /// `This is an HTML mail, your reader cannot show it`: short, speaks of HTML, and the HTML version says far more.
 fn is_stub(text: &str, item: &Shown<'_>, shown: &[Shown<'_>]) -> bool {
     let is_short = text.len() < 300 && item.part.alternative.is_some();
-    if !is_short || !text.to_ascii_lowercase().contains("html") {
+    if shown.len() > COMPARED_LIMIT || !is_short || !text.to_ascii_lowercase().contains("html") {
         return false;
     }
     shown.iter().any(|other| {

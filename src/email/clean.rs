@@ -51,11 +51,17 @@ pub(super) fn truncate(text: &mut String, limit_bytes: usize) -> bool {
 
 /// One line: blanks collapsed, controls gone, bounded.
 pub(super) fn one_line(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(LINE_LIMIT_BYTES));
+    let mut line =
+        on_one_line(text.get(..text.floor_char_boundary(16 * LINE_LIMIT_BYTES)).unwrap_or_default());
+    if truncate(&mut line, LINE_LIMIT_BYTES) {
+        line.truncate(line.trim_end().len());
+    }
+    line
+}
+
+fn on_one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if out.len() >= LINE_LIMIT_BYTES {
-            break;
-        }
         if c.is_whitespace() {
             if !out.is_empty() && !out.ends_with(' ') {
                 out.push(' ');
@@ -71,7 +77,7 @@ pub(super) fn one_line(text: &str) -> String {
 /// A file name: no path part, no invisible or direction-changing characters, bounded. `None` where
 /// nothing is left. Cleaned of invisible characters first: they can hide a path or an extension.
 pub(super) fn filename(name: &str) -> Option<String> {
-    let visible: String = one_line(name).chars().filter(|c| !is_invisible(*c)).collect();
+    let visible: String = on_one_line(name).chars().filter(|c| !is_invisible(*c)).collect();
     let last = visible.rsplit(['/', '\\']).next().unwrap_or_default();
     let mut last = last.trim().trim_matches('"').trim().to_owned();
     if last.len() > FILENAME_LIMIT_BYTES {

@@ -4,8 +4,28 @@
 //! general parsers repair what they should refuse: a second `From`, `Fr om:`, a field after a broken line.
 //! Does not decode values; see [`super::words`], [`super::address`], [`super::message_id`].
 
-/// Bytes of header that are looked at; what follows up to the blank line is skipped, and the mail flagged.
+/// Bytes of header of which every field is kept. From there on to the blank line only [`ESSENTIAL`] ones are, so that
+/// padding hides neither the id nor a second author; the mail is flagged.
 pub(super) const HEADER_LIMIT_BYTES: usize = 256 * 1024;
+
+/// Fields without which a mail is another one.
+const ESSENTIAL: [&str; 12] = [
+    "from",
+    "message-id",
+    "date",
+    "subject",
+    "in-reply-to",
+    "references",
+    "to",
+    "cc",
+    "content-type",
+    "content-transfer-encoding",
+    "auto-submitted",
+    "list-id",
+];
+
+/// Essential fields that are kept beyond the limits.
+const EXTRA_LIMIT: usize = 64;
 
 /// Fields that are kept; a mail has some 30.
 const FIELD_LIMIT: usize = 4_000;
@@ -42,18 +62,16 @@ impl<'a> Headers<'a> {
     pub fn of_part(raw: &'a [u8]) -> Self {
         let mut headers = Self::default();
         let mut rest = raw;
+        let mut extras = 0;
         loop {
             let (line, after) = split_line(rest);
             if line.is_empty() || rest.is_empty() {
                 headers.body = after;
                 return headers;
             }
-            let taken = raw.len() - after.len();
-            if taken > HEADER_LIMIT_BYTES || headers.fields.len() >= FIELD_LIMIT {
-                headers.limited = true;
-                headers.body = after_blank_line(rest);
-                return headers;
-            }
+            let is_beyond =
+                raw.len() - after.len() > HEADER_LIMIT_BYTES || headers.fields.len() >= FIELD_LIMIT;
+            headers.limited |= is_beyond;
             let Some(colon) = line.iter().position(|b| *b == b':') else {
                 if is_mbox_line(line) || line.iter().all(u8::is_ascii_whitespace) {
                     rest = after;
@@ -74,7 +92,11 @@ impl<'a> Headers<'a> {
             let (value, after) = unfolded_extent(rest, colon + 1);
             if is_field_name(name) {
                 headers.disguised_from |= name.len() != raw_name.len() && name.eq_ignore_ascii_case(b"from");
-                headers.fields.push(Field { name, value });
+                let is_extra = is_beyond && extras < EXTRA_LIMIT && is_essential(name);
+                extras += usize::from(is_extra);
+                if is_extra || !is_beyond {
+                    headers.fields.push(Field { name, value });
+                }
             } else {
                 headers.disguised_from |= letters_spell_from(raw_name) || line_hides_from(line);
             }
@@ -97,13 +119,8 @@ impl<'a> Headers<'a> {
         self.first(name).is_some()
     }
 
-    /// All fields, in order.
-    pub fn fields(&self) -> &[Field<'a>] {
-        &self.fields
-    }
-
     /// Whether readers may disagree on who the author is: more than one From, or a disguised one.
-    pub fn from_is_ambiguous(&self) -> bool {
+    pub fn has_ambiguous_from(&self) -> bool {
         self.disguised_from || self.all("from").count() > 1
     }
 }
@@ -151,15 +168,8 @@ fn unfolded_extent(rest: &[u8], start: usize) -> (&[u8], &[u8]) {
     }
 }
 
-fn after_blank_line(bytes: &[u8]) -> &[u8] {
-    let mut rest = bytes;
-    loop {
-        let (line, after) = split_line(rest);
-        if line.is_empty() || after.is_empty() {
-            return after;
-        }
-        rest = after;
-    }
+fn is_essential(name: &[u8]) -> bool {
+    ESSENTIAL.iter().any(|essential| name.eq_ignore_ascii_case(essential.as_bytes()))
 }
 
 fn is_mbox_line(line: &[u8]) -> bool {

@@ -1,7 +1,8 @@
 //! Message ids: reading Message-ID, In-Reply-To and References, and which of their ids count.
 //!
 //! Policy, chosen so that wherever Dovecot, Cyrus (THREAD=REFS, RFC 5256) and a plain union of ids agree on a
-//! pair of mails of the shared corpora, linking by what is read here agrees too:
+//! pair of mails of the shared corpora, linking by what is read here agrees too, with one exception: where they take
+//! a mail address in free text for an id, and so join strangers' threads, we do not (last but one point).
 //!
 //! * An id is what stands between `<` and `>` (RFC 5322 section 3.6.4). Blanks inside are folding or
 //!   damage: taken out when the id still has the form `left@right`, otherwise it is no id.
@@ -9,9 +10,10 @@
 //!   senders name their mails without `@` and are known by that name. Without brackets a single bare word counts.
 //! * **References** and **In-Reply-To** count only ids that cannot be a word or a number by accident: with `@`, or at
 //!   least 16 characters with a digit (`<yes>`, `<1>`, `<>` match nothing).
-//! * A mail address in the free text of In-Reply-To (`Message from Ann <ann@example.org> of "Mon" <id@example.org>`)
-//!   is no id: an id that is an address of this mail is left out, and where free text stands before several ids, only
-//!   the last of them is taken.
+//! * A mail address in the free text of In-Reply-To (`Message from Ann <ann@example.org>`) is no id and matches
+//!   nothing. Where ids follow it (`Message from Ann <ann@example.org> of "Mon" <id@example.org>`, as mailers of the
+//!   MH family write), it counts as one: that is what RFC 5256 says, what every engine does, and what the corpora
+//!   hold as true. A surface's own addresses never count (see `inbound`), so that no two customers meet that way.
 //! * At most the root and the nearest [`REFERENCE_LIMIT`] ids of References are kept.
 
 /// Ids of one References field that are kept beside the root (fault 75).
@@ -64,14 +66,11 @@ pub(super) fn references(value: &[u8]) -> Vec<String> {
 pub(super) fn in_reply_to(value: &[u8], is_address: impl Fn(&str) -> bool) -> Vec<String> {
     let has_free_text =
         value.split(|b| *b == b'<').next().is_some_and(|head| head.iter().any(u8::is_ascii_alphabetic));
-    let mut ids: Vec<String> = bracketed(value)
-        .filter(|id| is_reference(id) && !(has_free_text && is_address(id)))
-        .take(REFERENCE_LIMIT)
-        .collect();
-    if has_free_text && ids.len() > 1 {
-        ids.drain(..ids.len() - 1);
+    let ids: Vec<String> = bracketed(value).filter(|id| is_reference(id)).take(REFERENCE_LIMIT).collect();
+    match ids.as_slice() {
+        [only] if has_free_text && is_address(only) => Vec::new(),
+        _ => ids,
     }
-    ids
 }
 
 /// Everything between `<` and `>`, without blanks; broken ones are left out.

@@ -63,6 +63,7 @@ impl Part<'_> {
     }
 
     /// The decoded bytes as text.
+    #[cfg(test)]
     pub fn text(&self) -> String {
         charset::decode(&self.bytes(), self.charset.as_deref())
     }
@@ -86,6 +87,13 @@ struct Open {
     is_digest: bool,
     is_related: bool,
     alternative: Option<usize>,
+}
+
+/// The multiparts around a part, as far as they matter for reading it.
+#[derive(Clone, Copy)]
+struct Place {
+    alternative: Option<usize>,
+    related: bool,
 }
 
 /// What a line starting with `--` means.
@@ -124,13 +132,13 @@ pub(super) fn parts<'a>(headers: &Headers<'a>) -> Structure<'a> {
 impl<'a> Walk<'a> {
     /// Reads one part whose body begins `body`; gives the bytes after the delimiter of the next part.
     fn enter(&mut self, mime: Mime, body: &'a [u8]) -> Option<&'a [u8]> {
+        let place = self.place();
         let boundary = mime.boundary();
         if boundary.is_some() && self.open.len() >= DEPTH_LIMIT {
             self.structure.limited = true;
         }
         if let Some(boundary) = boundary.filter(|_| self.open.len() < DEPTH_LIMIT) {
-            let outer = self.open.last().and_then(|o| o.alternative);
-            let alternative = outer.or_else(|| {
+            let alternative = place.alternative.or_else(|| {
                 mime.content_type.ends_with("/alternative").then(|| {
                     self.alternatives += 1;
                     self.alternatives
@@ -147,13 +155,22 @@ impl<'a> Walk<'a> {
             let is_missed = self.open.len() < level || next.is_none();
             if is_missed && !preamble.trim_ascii().is_empty() {
                 // Its delimiter never comes: what it holds is shown as it stands.
-                self.push(mime, preamble);
+                self.push(mime, preamble, place);
             }
             return next;
         }
         let (content, next) = self.scan(body);
-        self.push(mime, content);
+        self.push(mime, content, place);
         next
+    }
+
+    /// Where a part that begins here stands.
+    fn place(&self) -> Place {
+        let parent = self.open.last();
+        Place {
+            alternative: parent.and_then(|p| p.alternative),
+            related: parent.is_some_and(|p| p.is_related),
+        }
     }
 
     /// The bytes up to the next delimiter of any open multipart, and those after it. Multiparts that it
@@ -197,8 +214,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    fn push(&mut self, mime: Mime, body: &'a [u8]) {
-        let parent = self.open.last();
+    fn push(&mut self, mime: Mime, body: &'a [u8], place: Place) {
         self.structure.parts.push(Part {
             charset: mime.attribute("charset").map(str::to_owned),
             filename: mime.filename(),
@@ -208,8 +224,8 @@ impl<'a> Walk<'a> {
             flowed: mime.attribute("format").is_some_and(|f| f.eq_ignore_ascii_case("flowed")),
             delete_space: mime.attribute("delsp").is_some_and(|d| d.eq_ignore_ascii_case("yes")),
             smime_type: mime.attribute("smime-type").map(str::to_ascii_lowercase),
-            alternative: parent.and_then(|p| p.alternative),
-            related: parent.is_some_and(|p| p.is_related),
+            alternative: place.alternative,
+            related: place.related,
             content_type: mime.content_type,
             body,
         });

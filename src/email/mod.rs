@@ -103,7 +103,8 @@ fn read_headers(headers: &Headers<'_>) -> Mail {
         cc: cc.addresses,
         ..Mail::default()
     };
-    mail.flags.from_ambiguous = author.ambiguous || author.addresses.len() > 1 || headers.from_is_ambiguous();
+    mail.flags.from_ambiguous =
+        author.ambiguous || author.addresses.len() > 1 || headers.has_ambiguous_from();
     mail.from = author.addresses.into_iter().next();
     mail.fingerprint = digest::fingerprint(headers, mail.from.as_ref());
     mail.digest = mail.message_id.is_none().then(|| digest::digest(headers));

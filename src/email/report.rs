@@ -7,9 +7,10 @@ use super::header::{Headers, split_line};
 use super::message_id;
 use super::mime::{Part, Structure};
 use crate::model::Address;
+use std::borrow::Cow;
 
-/// Text in which an embedded original is looked for.
-const TEXT_LIMIT_BYTES: usize = 256 * 1024;
+/// Bytes of one part in which an embedded original is looked for.
+const PART_LIMIT_BYTES: usize = 256 * 1024;
 
 /// What a report reports.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub(super) fn read(
             || has("message/global-delivery-status")
             || is_report
             || headers.has("x-failed-recipients")
-            || looks_like_bounce(headers, from, subject));
+            || looks_like_bounce(headers, structure, from, subject));
     if !bounce && !read_receipt {
         return Report::default();
     }
@@ -51,19 +52,25 @@ pub(super) fn read(
 }
 
 /// Programs that write no multipart/report: known by who writes, and by what the subject says.
-fn looks_like_bounce(headers: &Headers<'_>, from: Option<&Address>, subject: Option<&str>) -> bool {
-    const SENDERS: [&str; 9] = [
+fn looks_like_bounce(
+    headers: &Headers<'_>,
+    structure: &Structure<'_>,
+    from: Option<&Address>,
+    subject: Option<&str>,
+) -> bool {
+    const SENDERS: [&str; 10] = [
         "mailer-daemon",
         "mailerdaemon",
         "mail-daemon",
         "postmaster",
+        "post_master",
         "maildaemon",
         "mmdf",
         "mdaemon",
         "mailadm",
         "mailsystem",
     ];
-    const SUBJECTS: [&str; 31] = [
+    const SUBJECTS: [&str; 33] = [
         "undeliver",
         "returned mail",
         "return mail",
@@ -95,26 +102,30 @@ fn looks_like_bounce(headers: &Headers<'_>, from: Option<&Address>, subject: Opt
         "mail delivery",
         "message status",
         "user unknown",
+        "配信できません",
+        "メールエラー通知",
     ];
     let local = from.map(|a| a.email.split('@').next().unwrap_or_default()).unwrap_or_default();
-    let is_daemon = SENDERS.iter().any(|s| local == *s) || from.is_none();
+    let is_daemon = SENDERS.contains(&local) || from.is_none();
     let subject = subject.unwrap_or_default().to_lowercase();
     let says_so = SUBJECTS.iter().any(|s| subject.contains(s));
-    says_so && (is_daemon || has_empty_return_path(headers))
+    let has_null_path = has_empty_return_path(headers);
+    let is_named_daemon = is_daemon && from.is_some();
+    let has_original =
+        || structure.parts.iter().any(|p| is_original(&p.content_type) || id_in_text(p).is_some());
+    (says_so && (is_daemon || has_null_path))
         || (local == "mailer-daemon" && !subject.starts_with("re:"))
+        || (is_named_daemon && has_original())
 }
 
 /// The Message-ID in an embedded original, its header, or a receipt's `Original-Message-ID`.
 fn original_id(part: &Part<'_>) -> Option<String> {
     match part.content_type.as_str() {
-        "message/rfc822"
-        | "message/global"
-        | "text/rfc822-headers"
-        | "message/rfc822-headers"
-        | "message/global-headers"
-        | "text/rfc822" => Headers::of_message(&part.bytes()).first("message-id").and_then(message_id::own),
+        kind if is_original(kind) => {
+            Headers::of_message(&beginning(part)).first("message-id").and_then(message_id::own)
+        }
         "message/disposition-notification" | "message/delivery-status" | "message/global-delivery-status" => {
-            let bytes = part.bytes();
+            let bytes = beginning(part);
             // Per-message fields come first, then a group of fields for each recipient.
             let mut rest = bytes.as_ref();
             for _ in 0..8 {
@@ -134,13 +145,31 @@ fn original_id(part: &Part<'_>) -> Option<String> {
     }
 }
 
+fn beginning<'a>(part: &Part<'a>) -> Cow<'a, [u8]> {
+    part.encoding.decode(part.body.get(..PART_LIMIT_BYTES).unwrap_or(part.body))
+}
+
+/// Types in which a report carries the mail that it is about, or its header.
+fn is_original(content_type: &str) -> bool {
+    matches!(
+        content_type,
+        "message/rfc822"
+            | "message/global"
+            | "message/partial"
+            | "text/rfc822-headers"
+            | "message/rfc822-headers"
+            | "message/global-headers"
+            | "text/rfc822"
+    )
+}
+
 /// A line `Message-ID: <...>` in the text: the original was put there without MIME.
 fn id_in_text(part: &Part<'_>) -> Option<String> {
-    if !part.content_type.starts_with("text/") {
+    let kind = part.content_type.split('/').next().unwrap_or_default();
+    if !matches!(kind, "text" | "message" | "multipart") {
         return None;
     }
-    let body = part.body.get(..part.body.len().min(TEXT_LIMIT_BYTES)).unwrap_or_default();
-    let bytes = part.encoding.decode(body);
+    let bytes = beginning(part);
     let mut rest = bytes.as_ref();
     while !rest.is_empty() {
         let (line, after) = split_line(rest);

@@ -67,14 +67,17 @@ pub(super) fn base64(body: &[u8]) -> Vec<u8> {
         return bytes;
     }
     let mut letters = Vec::with_capacity(body.len());
+    let mut is_behind_text = false;
     for line in body.split(|b| *b == b'\n').map(<[u8]>::trim_ascii) {
-        // A list's footer below the code is no code: a line of base64 has hardly any foreign byte.
+        // A list's footer below the code is no code: a line of base64 has hardly any foreign byte, and none once
+        // other text has begun.
         let before = letters.len();
         letters
             .extend(line.iter().copied().filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')));
         let foreign = line.iter().filter(|b| **b != b'=').count() - (letters.len() - before);
-        if foreign * 8 > line.len() {
+        if foreign * 8 > line.len() || (is_behind_text && (foreign > 0 || line.len() % 4 != 0)) {
             letters.truncate(before);
+            is_behind_text = true;
         }
     }
     if letters.len() % 4 == 1 {

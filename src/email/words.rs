@@ -6,8 +6,12 @@
 use super::charset;
 use super::transfer;
 
-/// The value of an unstructured field: unfolded, decoded, on one line, without controls.
+/// Bytes of one value that are decoded; the text kept of it is shorter still.
+const VALUE_LIMIT_BYTES: usize = 64 * 1024;
+
+/// The value of an unstructured field: unfolded, decoded, on one line, without controls, bounded.
 pub(super) fn text(value: &[u8]) -> String {
+    let value = value.get(..VALUE_LIMIT_BYTES).unwrap_or(value);
     super::clean::one_line(&decode(value))
 }
 

@@ -231,6 +231,22 @@ impl Error {
         !matches!(self.class(), ErrorClass::Auth | ErrorClass::Config)
     }
 
+    /// What was being done, where the connection stood already.
+    #[must_use]
+    pub const fn phase(&self) -> Option<Phase> {
+        match self {
+            Self::Tls { phase, .. }
+            | Self::Refused { phase, .. }
+            | Self::Bye { phase, .. }
+            | Self::Lost { phase, .. }
+            | Self::TimedOut { phase, .. }
+            | Self::Guard { phase, .. }
+            | Self::Protocol { phase, .. } => Some(*phase),
+            Self::TooSlow { .. } => Some(Phase::Fetch),
+            _ => None,
+        }
+    }
+
     /// How long the server asked to wait, at most 5 minutes.
     #[must_use]
     pub const fn suggested_wait(&self) -> Option<Duration> {

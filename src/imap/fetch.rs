@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 const PHASE: Phase = Phase::Fetch;
-const WINDOW: Duration = Duration::from_mins(1);
+/// Over which the pace is judged; longer than the silence that is allowed, so that silence is called silence.
+const WINDOW: Duration = Duration::from_secs(65);
 
 /// What is known of a mail before it is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use super::names::{MAX_NAME_BYTES, decode_mailbox_name, encode_mailbox_name, quo
 use super::response::{Code, Event, FolderRow, StatusKind, StatusRow, nonzero};
 use super::target::{Auth, Network, Target};
 use jiff::civil::Date;
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 /// A logged-in connection.
@@ -289,7 +290,11 @@ impl Session {
     /// Says goodbye; whether the server answers does not matter any more.
     pub async fn logout(mut self) {
         let limit = self.driver.limits().logout;
-        let _ = timeout(limit, self.driver.run(Phase::Logout, "LOGOUT", |_| Ok(()))).await;
+        let goodbye = async {
+            let _ = self.driver.run(Phase::Logout, "LOGOUT", |_| Ok(())).await;
+            let _ = self.driver.guard().shutdown().await;
+        };
+        let _ = timeout(limit, goodbye).await;
     }
 }
 

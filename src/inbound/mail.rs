@@ -43,7 +43,7 @@ pub(super) fn normalize(
         received_at,
         identity: keys::mail(&external_message_id),
         fingerprint: KeyHash::shorten(&mail.fingerprint),
-        keys: links(&mail),
+        keys: links(&mail, settings),
         rule: Rule::References,
         participant_key: None,
         thread_id: Some(mail.references.first().cloned().unwrap_or_else(|| external_message_id.clone())),
@@ -152,8 +152,9 @@ fn external_id(mail: &Mail) -> String {
 }
 
 /// Own id, what it answers, its references from the nearest to the farthest remembered, the root,
-/// and what it reports on.
-fn links(mail: &Mail) -> Vec<KeyHash> {
+/// and what it reports on. Our own addresses, which old mailers write into In-Reply-To, are no ids:
+/// they would lead every customer to one conversation.
+fn links(mail: &Mail, settings: &SurfaceSettings) -> Vec<KeyHash> {
     let nearest = mail.references.iter().rev().take(limits::REFERENCES_NEAREST);
     let ids = mail
         .message_id
@@ -163,7 +164,7 @@ fn links(mail: &Mail) -> Vec<KeyHash> {
         .chain(mail.references.first())
         .chain(&mail.reported);
     let mut links: Vec<KeyHash> = Vec::new();
-    for key in ids.map(|id| keys::mail(id)) {
+    for key in ids.filter(|id| !settings.is_own(id)).map(|id| keys::mail(id)) {
         if !links.contains(&key) {
             links.push(key);
         }

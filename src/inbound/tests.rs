@@ -104,3 +104,13 @@ fn a_mail_without_message_id_has_the_same_identity_each_time() {
     assert_eq!(mail(&text, false, &config).identity, mail(&text, true, &config).identity);
     assert!(mail(&text, false, &config).external_message_id.starts_with("sha256:"));
 }
+
+#[test]
+fn our_own_address_in_the_free_text_of_in_reply_to_joins_no_customers() {
+    let text = HELLO.replace(
+        "In-Reply-To: <1@example.org>",
+        "In-Reply-To: Message from Us <support@example.org> of \"Mon\" <1@example.org>",
+    );
+    let config = settings(json!({}));
+    assert_eq!(mail(&text, false, &config).keys, mail(HELLO, false, &config).keys);
+}

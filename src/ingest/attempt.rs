@@ -10,12 +10,23 @@ use crate::store::StoreError;
 use std::time::Duration;
 
 impl Pipeline {
-    /// Stores a batch that was read, with the progress of its mailbox; the receipts are in the order
-    /// of the items, one an envelope.
+    /// Stores a batch that was read; the receipts are in the order of the items, one an envelope.
+    ///
+    /// # Errors
+    /// [`IngestError`]. What was stored before a failing half stays: storing it again changes nothing.
+    pub async fn commit(
+        &self,
+        tenant: TenantId,
+        batch: Vec<Prepared>,
+    ) -> Result<Vec<Vec<Receipt>>, IngestError> {
+        self.commit_with(tenant, batch, None).await
+    }
+
+    /// The same, with the progress of the mailbox that the batch was read from.
     ///
     /// # Errors
     /// [`IngestError`]. What was stored before the failing half stays: storing it again changes nothing.
-    pub(crate) async fn commit(
+    pub(super) async fn commit_with(
         &self,
         tenant: TenantId,
         batch: Vec<Prepared>,

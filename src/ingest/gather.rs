@@ -97,7 +97,7 @@ async fn commit(pipeline: &Pipeline, tenant: TenantId, gathered: Vec<Waiting>) {
     let (batch, answers): (Vec<Prepared>, Vec<Answer>) =
         gathered.into_iter().map(|waiting| (waiting.prepared, waiting.answer)).unzip();
     // A client that went away leaves an answer that nobody takes; its request is kept all the same.
-    match pipeline.commit(tenant, batch, None).await {
+    match pipeline.commit(tenant, batch).await {
         Ok(receipts) => answers.into_iter().zip(receipts).for_each(|(answer, receipts)| {
             let _ = answer.send(Ok(receipts));
         }),

@@ -43,7 +43,7 @@ impl MailboxSink for MailboxIngest {
         let items = items.map(|envelope| Item { envelopes: vec![envelope], ..Item::default() }).collect();
         let prepared = self.pipeline.prepare(self.tenant_id, items).await.map_err(refuse)?;
         let receipts =
-            self.pipeline.commit(self.tenant_id, prepared, Some(progress)).await.map_err(refuse)?;
+            self.pipeline.commit_with(self.tenant_id, prepared, Some(progress)).await.map_err(refuse)?;
         let mut tally = Tally::default();
         for receipt in receipts.iter().flatten() {
             match receipt.outcome {

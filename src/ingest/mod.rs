@@ -121,7 +121,7 @@ impl Pipeline {
     /// [`IngestError`]; nothing was stored then.
     pub async fn take(&self, tenant: TenantId, items: Vec<Item>) -> Result<Vec<Vec<Receipt>>, IngestError> {
         let prepared = self.prepare(tenant, items).await?;
-        self.commit(tenant, prepared, None).await
+        self.commit(tenant, prepared).await
     }
 
     /// Forgets what is remembered of a surface, after its settings were changed.

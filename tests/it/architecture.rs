@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["supervisor"],
     &["ingest", "notify"],
     &["store", "blobs"],
-    &["imap", "channel"],
+    &["imap", "channel", "import"],
     &["inbound"],
     &["email", "matching", "envelope"],
     &["secret", "config"],
@@ -27,6 +27,7 @@ const LAYERS: &[&[&str]] = &[
 const BESIDE: &[(&str, &str, &str)] = &[
     ("app", "lifecycle", "the daemon is stopped by it"),
     ("cli", "http", "`inlet openapi` prints what the API describes"),
+    ("ingest", "notify", "a commit rings its bell"),
 ];
 
 /// Crates that are named in one room only.

@@ -21,7 +21,12 @@ impl Installation {
 
     fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_inlet"));
-        command.args(arguments).current_dir(self.0.path()).env_clear().env("INLET_LISTEN", "127.0.0.1:0");
+        command
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env_clear()
+            .env("INLET_LISTEN", "127.0.0.1:0")
+            .env("INLET_LOG", "warn");
         command.envs(variables.iter().copied());
         command
     }
@@ -133,7 +138,8 @@ fn a_configured_key_works_and_none_is_made() {
 fn keys_are_made_listed_and_revoked_beside_a_running_daemon() {
     let installation = Installation::new();
     let daemon = installation.start(&[]);
-    let create = ["keys", "create", "--name", "site", "--tenant", "acme", "--scopes", "messaging:read", "--json"];
+    let create =
+        ["keys", "create", "--name", "site", "--tenant", "acme", "--scopes", "messaging:read", "--json"];
     let (made, other) = (installation.run_json(&create), installation.run_json(&create));
     assert_eq!(daemon.status_with(made["key"].as_str().unwrap()), 200);
     let revoked = installation.run(&["keys", "revoke", other["id"].as_str().unwrap()], &[]);
@@ -167,7 +173,10 @@ fn a_wrong_configuration_is_named_and_nothing_starts() {
     let output = installation.run(&["--config", "mine.toml"], &[]);
     assert_eq!(output.status.code(), Some(2));
     let words = stderr(&output);
-    assert!(words.starts_with("inlet: mine.toml: unknown key `listn` in [server]; allowed are listen,"), "{words}");
+    assert!(
+        words.starts_with("inlet: mine.toml: unknown key `listn` in [server]; allowed are listen,"),
+        "{words}"
+    );
     assert!(!installation.0.path().join("data").exists());
 
     for (name, value, words) in [
@@ -203,7 +212,8 @@ fn doctor_finds_a_sound_installation_sound_and_an_unsound_one_not() {
     let installation = Installation::new();
     let sound = installation.run_json(&["doctor", "--json"]);
     assert_eq!(sound["ok"], true, "{sound}");
-    let names: Vec<_> = sound["checks"].as_array().unwrap().iter().map(|check| check["check"].clone()).collect();
+    let names: Vec<_> =
+        sound["checks"].as_array().unwrap().iter().map(|check| check["check"].clone()).collect();
     assert_eq!(names, ["configuration", "store", "encryption key", "clock", "disk"]);
 
     std::fs::write(installation.0.path().join("data/encryption.key"), "damaged").unwrap();
@@ -250,4 +260,13 @@ fn the_file_of_the_store_is_made_where_the_data_directory_is() {
     let output = installation.run(&["migrate"], &[("INLET_DATA_DIR", "deep/er")]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(installation.0.path().join("deep/er/inlet.db").is_file());
+}
+
+#[test]
+fn a_signal_right_after_the_start_is_a_clean_stop() {
+    let installation = Installation::new();
+    for _ in 0..10 {
+        let (ended, _) = installation.start(&[]).stop("TERM");
+        assert!(ended.success(), "{ended}");
+    }
 }

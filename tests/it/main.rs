@@ -2,7 +2,9 @@
 
 mod api;
 mod architecture;
+mod cli;
 mod mailbox;
 mod servers;
 mod store;
+mod threads;
 mod webhooks;

@@ -39,10 +39,16 @@ pub(super) fn within(source: &str) -> bool {
     Tags::of(source).all(|tag| tag.attributes <= ATTRIBUTE_LIMIT && nesting.take(&tag))
 }
 
+/// Nodes of a tree, counting that each new block may open every unclosed formatting element again.
+const NODE_LIMIT: usize = 250_000;
+
 /// The elements that are open, as a parser would see them.
 #[derive(Default)]
 struct Nesting<'a> {
     open: Vec<&'a str>,
+    /// How many of them are formatting elements.
+    formatting: usize,
+    nodes: usize,
     /// Inside `svg` or `math` the rules of closing are others: from there on nothing counts as closed.
     is_foreign: bool,
     /// The raw text element that is being read.
@@ -74,8 +80,10 @@ impl<'a> Nesting<'a> {
                 self.close(tag.name);
             }
             self.open.push(tag.name);
+            self.formatting += usize::from(tag.is_one_of(&FORMATTING));
         }
-        self.open.len() <= DEPTH_LIMIT
+        self.nodes += 1 + self.formatting;
+        self.open.len() <= DEPTH_LIMIT && self.nodes <= NODE_LIMIT
     }
 
     fn close(&mut self, name: &str) {
@@ -93,6 +101,7 @@ impl<'a> Nesting<'a> {
         let above = self.open.split_off(at);
         let kept = above.into_iter().skip(1);
         if is_one_of(name, &FORMATTING) {
+            self.formatting -= 1;
             self.open.extend(kept);
         } else {
             self.open.extend(kept.filter(|open| is_one_of(open, &FORMATTING)));

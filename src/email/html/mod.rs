@@ -28,6 +28,9 @@ pub(crate) fn sanitize(source: &str) -> Html {
     }
     let clean = SANITIZER.clean(source).to_string();
     let clean = super::clean::body(clean);
+    if clean.len() > 4 * HTML_LIMIT_BYTES {
+        return Html { sanitized: None, limited: true };
+    }
     Html { sanitized: (!clean.trim().is_empty()).then_some(clean), limited: false }
 }
 

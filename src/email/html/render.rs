@@ -5,10 +5,12 @@ use html2text::render::TextDecorator;
 /// Columns; far more than any line, because text is not to be wrapped.
 const WIDTH_COLUMNS: usize = 10_000;
 
+/// Quotes and lists inside each other that are indented. Each line repeats the marks of all of them.
+const INDENT_LIMIT: usize = 24;
+
 /// Renders; `None` where the renderer gives up.
 pub(super) fn text(sanitized: &str) -> Option<String> {
-    // A rule is drawn over the whole width: thousands of them would fill the memory.
-    let source = sanitized.replace("<hr", "<br");
+    let source = flatten(sanitized);
     let rendered = html2text::config::with_decorator(Plain)
         .raw_mode(true)
         .link_footnotes(false)
@@ -16,6 +18,41 @@ pub(super) fn text(sanitized: &str) -> Option<String> {
         .string_from_read(source.as_bytes(), WIDTH_COLUMNS)
         .ok()?;
     Some(tidy(&rendered))
+}
+
+/// Takes out what makes the text far larger than its source: rules, which are drawn over the whole width, and
+/// indentation beyond [`INDENT_LIMIT`], which becomes plain blocks.
+fn flatten(sanitized: &str) -> String {
+    let mut out = String::with_capacity(sanitized.len());
+    let mut depth = 0_usize;
+    let mut rest = sanitized;
+    while let Some((before, after)) = rest.split_once('<') {
+        out.push_str(before);
+        out.push('<');
+        let name_from = usize::from(after.starts_with('/'));
+        let tail = after.get(name_from..).unwrap_or_default();
+        let name_len = tail.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(tail.len());
+        let (name, behind) = tail.split_at_checked(name_len).unwrap_or((tail, ""));
+        let closes = name_from == 1;
+        if closes {
+            out.push('/');
+        }
+        let is_indent = matches!(name, "blockquote" | "ul" | "ol" | "dd");
+        if is_indent && !closes {
+            depth += 1;
+        }
+        out.push_str(match name {
+            "hr" => "br",
+            _ if is_indent && depth > INDENT_LIMIT => "div",
+            other => other,
+        });
+        if is_indent && closes {
+            depth = depth.saturating_sub(1);
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// No blanks at line ends, at most one empty line in a row, none at the ends.

@@ -1,6 +1,8 @@
 //! Tests of mail reading as a whole.
 
 mod corpus;
+mod fixtures;
+mod hostile;
 mod threads;
 
 use std::path::PathBuf;

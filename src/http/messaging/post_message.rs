@@ -4,7 +4,7 @@ use super::{MessageView, conversation_event, external_id, message_views, visible
 use crate::http::extract::{Body, Id};
 use crate::http::fields::{Fields, FromFields};
 use crate::http::{ApiError, AppState, Caller, Scope, retry};
-use crate::ids::{ConversationId, EventId};
+use crate::ids::{ConversationId, EventId, MessageId};
 use crate::limits::{CONTENT_CHARS, EXTERNAL_ID_CHARS};
 use crate::matching::keys;
 use crate::model::JsonMap;
@@ -71,6 +71,7 @@ impl FromFields for PostedMessage {
         (status = 201, description = "Stored", body = MessageView),
         (status = 200, description = "A message with this externalMessageId was there already", body = MessageView),
         (status = 404, description = "No such conversation", body = crate::http::error::ErrorBody),
+        (status = 409, description = "It was deleted too often", body = crate::http::error::ErrorBody),
     ),
 )]
 pub async fn post_message(
@@ -85,13 +86,11 @@ pub async fn post_message(
     let surface = visible_surface(&state, &caller, conversation.surface_id).await?;
     let wanted = posted.into_message(&state, &surface, conversation.id);
     let (status, message) = retry(|| find_or_store(&state, &caller, &surface, &wanted)).await?;
-    let view = match status {
-        StatusCode::CREATED => MessageView::new(message, Vec::new()),
-        _ => {
-            let views = message_views(&state, &caller, vec![message]).await?;
-            views.into_iter().next().ok_or_else(|| ApiError::internal("a view was lost"))?
-        }
-    };
+    if status == StatusCode::CREATED {
+        return Ok((status, Json(MessageView::new(message, Vec::new()))));
+    }
+    let views = message_views(&state, &caller, vec![message]).await?;
+    let view = views.into_iter().next().ok_or_else(|| ApiError::internal("a view was lost"))?;
     Ok((status, Json(view)))
 }
 
@@ -131,21 +130,14 @@ async fn find_or_store(
     // A merge may have come in between: the survivor takes the message.
     let message = Message { conversation_id: conversation.id, ..wanted.clone() };
     if let Some(external_id) = &message.external_message_id {
-        let key = keys::identity(&surface.kind, external_id);
-        let known = tx.find_identities(tenant, &[(surface.id, key)]).await?;
-        match known.first() {
-            Some(Identity { message_id: Some(id), .. }) => {
-                let stored = state.store.get_message(tenant, *id).await?;
+        match find_place(&mut tx, caller, surface, external_id).await? {
+            Place::Taken(id) => {
+                // Two connections held at once by many would starve each other.
+                drop(tx);
+                let stored = state.store.get_message(tenant, id).await?;
                 return Ok((StatusCode::OK, stored.ok_or(StoreError::Stale)?));
             }
-            // The identity of a message that was deleted: whoever posts it by hand wants it back,
-            // and the tombstone goes on keeping polls away.
-            Some(Identity { message_id: None, .. }) => {
-                if let Some(stored) = state.store.find_message(tenant, surface.id, key).await? {
-                    return Ok((StatusCode::OK, stored));
-                }
-            }
-            None => keep_identity(&mut tx, caller, surface, &message, key).await?,
+            Place::Free(key) => keep_identity(&mut tx, caller, surface, &message, key).await?,
         }
     }
     let (conversation, events) = grown(state, conversation, &message);
@@ -156,6 +148,36 @@ async fn find_or_store(
     tx.commit().await?;
     state.services.wake.ring();
     Ok((StatusCode::CREATED, message))
+}
+
+/// The place of an external id among the identities of a surface.
+enum Place {
+    /// A message has it.
+    Taken(MessageId),
+    /// None has; this key is to be kept.
+    Free(KeyHash),
+}
+
+/// Finds the place of an external id. The identity of a deleted message stays for ever, so that polls
+/// do not bring it back; but whoever posts it by hand wants it back, and gets the next place.
+async fn find_place(
+    tx: &mut Tx,
+    caller: &Caller,
+    surface: &Surface,
+    external_id: &str,
+) -> Result<Place, ApiError> {
+    /// How often a message may be deleted and posted again.
+    const LIVES: u32 = 16;
+    let mut key = keys::identity(&surface.kind, external_id);
+    for life in 1..=LIVES {
+        let known = tx.find_identities(caller.tenant_id, &[(surface.id, key)]).await?;
+        match known.first().map(|identity| identity.message_id) {
+            None => return Ok(Place::Free(key)),
+            Some(Some(id)) => return Ok(Place::Taken(id)),
+            Some(None) => key = keys::identity(&surface.kind, &format!("{external_id}#life {life}")),
+        }
+    }
+    Err(ApiError::conflict("MESSAGE_DELETED", "A message with this externalMessageId was deleted too often."))
 }
 
 /// Keeps the identity of a new message; a mail's Message-ID also leads its answers here.
@@ -176,6 +198,8 @@ async fn keep_identity(
         conversation_id: Some(message.conversation_id),
     };
     tx.insert_identities(caller.tenant_id, &[identity]).await?;
+    let Some(external_id) = message.external_message_id.as_deref() else { return Ok(()) };
+    let key = keys::mail(external_id);
     let is_mail = surface.kind == keys::EMAIL;
     if is_mail && tx.find_thread_keys(caller.tenant_id, &[(surface.id, key)]).await?.is_empty() {
         let lead = ThreadKey { surface_id: surface.id, key, conversation_id: message.conversation_id };

@@ -29,8 +29,10 @@ pub(super) async fn open(options: &StoreOptions) -> Result<PgPool> {
         })?
         .application_name("inlet")
         .statement_cache_capacity(CACHED_STATEMENTS);
-    let millis = options.statement_timeout_millis;
-    let settings = format!("{SETTINGS}; SET statement_timeout = {millis}; SET lock_timeout = {millis}");
+    let statement = options.statement_timeout_millis;
+    // Shorter, so that a wait for a lock is known as one.
+    let lock = (statement / 4 * 3).max(1);
+    let settings = format!("{SETTINGS}; SET statement_timeout = {statement}; SET lock_timeout = {lock}");
     let place = format!("{}:{}", connect.get_host(), connect.get_port());
     PgPoolOptions::new()
         .max_connections(options.max_connections.max(1))

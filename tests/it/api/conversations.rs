@@ -221,5 +221,7 @@ async fn a_deleted_conversation_is_gone_with_its_messages() {
         assert_ne!(next["id"], made["id"]);
         let posted = world.post(&format!("{}/messages", path_of(&next)), &message).await.expect(201);
         assert_eq!(posted["conversationId"], next["id"]);
+        let repeated = world.post(&format!("{}/messages", path_of(&next)), &message).await.expect(200);
+        assert_eq!(repeated, posted);
     }
 }

@@ -2,18 +2,25 @@
 //! gone when the process that started it is gone, however it went. Where the machine has no
 //! PostgreSQL the caller gets `None` and a printed reason.
 
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Runs the server and waits for the end of its own standard input, which is the end of the process
+/// Runs the server as often as it is asked to by a line, and waits for the end of its own standard input, which is the end of the process
 /// that holds the other side: then the server is stopped and its directory removed.
 const GUARD: &str = r#"
 bin=$1; dir=$2; shift 2
-"$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= "$@" >"$dir/log" 2>&1 </dev/null &
-server=$!
-cat >/dev/null
+while
+    "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= "$@" >>"$dir/log" 2>&1 </dev/null &
+    server=$!
+    read -r again
+do
+    kill -QUIT $server
+    wait $server
+    echo stopped
+done
 kill -QUIT $server
 wait $server
 rm -rf "$dir"
@@ -65,7 +72,7 @@ impl Server {
             .args(options)
             .current_dir("/")
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("the guard starts");
@@ -95,6 +102,16 @@ impl Server {
     /// Runs SQL as the owner of everything and gives what psql printed.
     pub fn sql(&self, database: &str, sql: &str) -> String {
         run(self.psql(database).args(["-c", sql]))
+    }
+
+    /// Stops the server at once, as a crash does, and starts it again.
+    pub fn crash_and_restart(&mut self) {
+        let ask = self.guard.stdin.as_mut().expect("the guard listens");
+        ask.write_all(b"again\n").expect("the guard lives");
+        let mut stopped = [0; 8];
+        let answer = self.guard.stdout.as_mut().expect("the guard answers");
+        answer.read_exact(&mut stopped).expect("the guard lives");
+        self.wait_until_ready();
     }
 
     fn psql(&self, database: &str) -> Command {

@@ -23,4 +23,14 @@ macro_rules! on_both_engines {
     };
 }
 
+mod conversations;
+mod engine;
+mod imap;
 mod ingest;
+mod leases;
+mod lists;
+mod merges;
+mod outbox;
+mod people;
+mod surfaces;
+mod webhooks;

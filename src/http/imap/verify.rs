@@ -1,0 +1,110 @@
+//! `POST /v1/messaging/imap/{surfaceId}/verify`.
+
+use super::body::ServersBody;
+use super::email_surface;
+use super::smtp::{self, Server};
+use crate::http::extract::{Body, Id};
+use crate::http::{ApiError, AppState, Caller, Scope};
+use crate::ids::SurfaceId;
+use crate::imap;
+use crate::model::JsonMap;
+use crate::secret::keep_masked;
+use crate::supervisor::Tokens;
+use crate::supervisor::settings::{Account, Proof};
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use std::time::Duration;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+/// How long both logins may take.
+const LIMIT: Duration = Duration::from_secs(75);
+
+/// How the logins went.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Verified {
+    /// Login, and each mailbox opened.
+    imap: Verdict,
+    /// Login.
+    smtp: Verdict,
+}
+
+/// How one login went.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Verdict {
+    /// Whether it works. True as well where no server was named: there is nothing that does not work.
+    success: bool,
+    /// What to change, where it does not.
+    #[schema(required)]
+    error: Option<String>,
+}
+
+impl Verdict {
+    fn of(result: Result<(), String>) -> Self {
+        Self { success: result.is_ok(), error: result.err() }
+    }
+}
+
+/// Tries the logins. A masked secret stands for the stored one.
+#[utoipa::path(
+    post, path = "/v1/messaging/imap/{surfaceId}/verify", tag = "imap",
+    params(("surfaceId" = String, Path, description = "A surface of type email")),
+    request_body = ServersBody,
+    responses(
+        (status = 200, body = Verified),
+        (status = 404, description = "No such surface", body = crate::http::error::ErrorBody),
+    ),
+)]
+pub async fn verify(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<SurfaceId>,
+    body: Body,
+) -> Result<Json<Verified>, ApiError> {
+    caller.require(Scope::MessagingWrite)?;
+    email_surface(&state, &caller, id).await?;
+    let mut settings = body.read::<ServersBody>()?.into_settings();
+    let stored = state.store.get_mailbox(caller.tenant_id, id).await?;
+    let stored = stored.map_or_else(JsonMap::new, |stored| stored.settings);
+    if let Err(error) = keep_masked(&mut settings, &stored) {
+        return Err(ApiError::invalid_field("", error.to_string()));
+    }
+    let settings = state.sealer.open_map(&settings, caller.tenant_id, id).map_err(ApiError::internal)?;
+    let smtp_server = Server::of_settings(&settings);
+    let account = Account::read(caller.tenant_id, id, settings).map_err(ApiError::internal)?;
+    let (imap, smtp) = tokio::join!(
+        within_limit(verify_imap(&state, &account)),
+        within_limit(verify_smtp(&state, smtp_server)),
+    );
+    Ok(Json(Verified { imap: Verdict::of(imap), smtp: Verdict::of(smtp) }))
+}
+
+async fn within_limit(trying: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    let late = || Err(format!("The server did not answer within {} seconds.", LIMIT.as_secs()));
+    timeout(LIMIT, trying).await.unwrap_or_else(|_| late())
+}
+
+async fn verify_imap(state: &AppState, account: &Account) -> Result<(), String> {
+    let network = &state.supervisor.parts().network;
+    let auth = match &account.proof {
+        Proof::Password(password) => imap::Auth::Password(password.clone()),
+        Proof::OAuth2(oauth) => {
+            let fresh = Tokens::new(oauth.clone()).fresh(network).await.map_err(|error| error.to_string())?;
+            imap::Auth::Bearer { token: fresh.token, mechanism: account.mechanism() }
+        }
+    };
+    let opened = imap::Session::open(&account.target(auth), network).await;
+    let mut session = opened.map_err(|error| error.to_string())?;
+    for mailbox in &account.mailboxes {
+        let examined = session.examine(&mailbox.name).await;
+        (session, _) = examined.map_err(|error| format!("Mailbox {}: {error}", mailbox.name))?;
+    }
+    session.logout().await;
+    Ok(())
+}
+
+async fn verify_smtp(state: &AppState, server: Option<Server>) -> Result<(), String> {
+    let Some(server) = server else { return Ok(()) };
+    smtp::verify(&server, &state.smtp).await.map_err(|error| error.to_string())
+}

@@ -1,0 +1,177 @@
+//! What the mailboxes of one server share: how often anybody may log in there, and whether its IDLE can be relied
+//! on. In memory only; a worker that starts finds it out again.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Logins at one host at once, before the rate counts.
+const BURST: u32 = 20;
+/// Logins at one host a second.
+const LOGINS_PER_SECOND: u32 = 10;
+/// Mails that IDLE did not announce before a host is polled instead.
+const MISSED_LIMIT: u32 = 3;
+/// How long it is polled before IDLE is tried again.
+const DEMOTED_FOR: Duration = Duration::from_hours(1);
+/// Hosts that are remembered; beyond it the oldest go.
+const MAX_HOSTS: usize = 10_000;
+
+#[derive(Debug)]
+struct Host {
+    /// When the next login may begin: logins stand in a queue of moments.
+    next_login: Instant,
+    missed: u32,
+    demoted_until: Option<Instant>,
+    used_at: Instant,
+}
+
+/// Every host that was talked to.
+#[derive(Debug, Default)]
+pub struct Hosts(Mutex<HashMap<String, Host>>);
+
+impl Hosts {
+    /// How long to wait before logging in at `host`; the turn is taken by asking.
+    pub fn login_turn(&self, host: &str) -> Duration {
+        self.with(host, |it, now| {
+            let step = Duration::from_secs(1) / LOGINS_PER_SECOND;
+            let earliest = now.checked_sub(step * BURST).unwrap_or(now);
+            let turn = it.next_login.max(earliest);
+            it.next_login = turn + step;
+            turn.saturating_duration_since(now)
+        })
+    }
+
+    /// Mail was found that IDLE had not announced. `true` if the host is polled from now on.
+    pub fn note_missed(&self, host: &str) -> bool {
+        self.with(host, |it, now| {
+            it.missed += 1;
+            if it.missed >= MISSED_LIMIT {
+                it.missed = 0;
+                it.demoted_until = Some(now + DEMOTED_FOR);
+                return true;
+            }
+            false
+        })
+    }
+
+    /// IDLE announced mail, as it should.
+    pub fn note_announced(&self, host: &str) {
+        self.with(host, |it, _| it.missed = 0);
+    }
+
+    /// Whether IDLE is to be relied on.
+    pub fn may_idle(&self, host: &str) -> bool {
+        self.with(host, |it, now| it.demoted_until.is_none_or(|end| now >= end))
+    }
+
+    fn with<T>(&self, name: &str, act: impl FnOnce(&mut Host, Instant) -> T) -> T {
+        let now = Instant::now();
+        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if hosts.len() >= MAX_HOSTS && !hosts.contains_key(name) {
+            let mut used: Vec<Instant> = hosts.values().map(|host| host.used_at).collect();
+            used.sort_unstable();
+            let middle = used.get(used.len() / 2).copied().unwrap_or(now);
+            hosts.retain(|_, host| host.used_at > middle);
+        }
+        let host = hosts.entry(name.to_ascii_lowercase()).or_insert_with(|| Host {
+            next_login: now.checked_sub(Duration::from_hours(1)).unwrap_or(now),
+            missed: 0,
+            demoted_until: None,
+            used_at: now,
+        });
+        host.used_at = now;
+        act(host, now)
+    }
+}
+
+/// How long an IDLE at `host` may last before it is given anew. Servers that end silent connections earlier than the
+/// 29 minutes of RFC 2177 section 3 are listed; 9 minutes suits the rest, Gmail (10) included.
+#[must_use]
+pub fn idle_limit(host: &str) -> Duration {
+    const SHORTER: &[(&str, Duration)] = &[
+        ("yahoo.com", Duration::from_mins(3)),
+        ("aol.com", Duration::from_mins(3)),
+        ("rambler.ru", Duration::from_secs(55)),
+    ];
+    let host = host.to_ascii_lowercase();
+    let is_of =
+        |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    SHORTER.iter().find(|(domain, _)| is_of(domain)).map_or(Duration::from_mins(9), |(_, limit)| *limit)
+}
+
+/// Which known service a host belongs to, as `/status` shows it.
+#[must_use]
+pub fn provider(host: &str) -> &'static str {
+    const KNOWN: &[(&str, &str)] = &[
+        ("gmail.com", "gmail"),
+        ("googlemail.com", "gmail"),
+        ("outlook.com", "microsoft"),
+        ("office365.com", "microsoft"),
+        ("hotmail.com", "microsoft"),
+        ("yahoo.com", "yahoo"),
+        ("aol.com", "aol"),
+        ("me.com", "icloud"),
+        ("icloud.com", "icloud"),
+        ("fastmail.com", "fastmail"),
+        ("zoho.com", "zoho"),
+        ("zoho.eu", "zoho"),
+        ("gmx.net", "gmx"),
+        ("gmx.com", "gmx"),
+        ("web.de", "web.de"),
+        ("yandex.com", "yandex"),
+        ("yandex.ru", "yandex"),
+        ("163.com", "netease"),
+        ("126.com", "netease"),
+    ];
+    let host = host.to_ascii_lowercase();
+    let is_of =
+        |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    KNOWN.iter().find(|(domain, _)| is_of(domain)).map_or("custom", |(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn i07_logins_at_one_host_are_spread_and_other_hosts_do_not_wait() {
+        let hosts = Hosts::default();
+        let waits: Vec<Duration> = (0..1_000).map(|_| hosts.login_turn("imap.example.com")).collect();
+        assert_eq!(waits.iter().filter(|wait| wait.is_zero()).count(), 21);
+        assert!(
+            waits[999] > Duration::from_secs(90) && waits[999] < Duration::from_secs(100),
+            "{:?}",
+            waits[999]
+        );
+        assert!(hosts.login_turn("imap.example.org").is_zero());
+        tokio::time::advance(Duration::from_secs(200)).await;
+        assert!(hosts.login_turn("IMAP.example.com").is_zero());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn b09_a_host_whose_idle_misses_mail_is_polled_for_an_hour() {
+        let hosts = Hosts::default();
+        assert!(!hosts.note_missed("a") && !hosts.note_missed("a"));
+        hosts.note_announced("a");
+        assert!(!hosts.note_missed("a") && !hosts.note_missed("a") && hosts.note_missed("a"));
+        assert!(!hosts.may_idle("a") && hosts.may_idle("b"));
+        tokio::time::advance(Duration::from_mins(61)).await;
+        assert!(hosts.may_idle("a"));
+    }
+
+    #[test]
+    fn b02_idle_is_given_anew_before_the_server_ends_it() {
+        assert_eq!(idle_limit("imap.gmail.com"), Duration::from_mins(9));
+        assert_eq!(idle_limit("imap.mail.yahoo.com"), Duration::from_mins(3));
+        assert_eq!(idle_limit("imap.Rambler.ru"), Duration::from_secs(55));
+        assert_eq!(idle_limit("notyahoo.com"), Duration::from_mins(9));
+    }
+
+    #[test]
+    fn known_services_are_named() {
+        assert_eq!(provider("imap.gmail.com"), "gmail");
+        assert_eq!(provider("outlook.office365.com"), "microsoft");
+        assert_eq!(provider("mail.example.com"), "custom");
+    }
+}
