@@ -1,7 +1,7 @@
 //! The whole daemon beside a real mail server: started as `inlet serve` does it, used over its API.
 
 use crate::servers::dovecot::{Dovecot, PASSWORD, User, dovecot};
-use inlet::app::App;
+use inlet::app::{App, Ended};
 use inlet::clock::Clock;
 use inlet::config::Config;
 use inlet::lifecycle::Lifecycle;
@@ -31,7 +31,7 @@ pub struct World {
 struct Daemon {
     url: String,
     life: Lifecycle,
-    running: JoinHandle<bool>,
+    running: JoinHandle<Ended>,
 }
 
 impl World {
@@ -138,7 +138,7 @@ impl World {
     /// Stops the daemon as SIGTERM does and starts another one on the same data.
     pub async fn restart(&mut self) {
         self.daemon.life.stopping.cancel();
-        assert!((&mut self.daemon.running).await.unwrap(), "everything in flight was finished");
+        assert_eq!((&mut self.daemon.running).await.unwrap(), Ended::Finished);
         self.daemon = Daemon::start(&self.directory, self.clock.clone()).await;
     }
 }
