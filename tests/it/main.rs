@@ -8,3 +8,4 @@ mod readme;
 mod servers;
 mod store;
 mod threads;
+mod webhooks;
