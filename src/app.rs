@@ -137,6 +137,8 @@ impl App {
         let serving = http::serve(self.listener, http::router(self.state), limits, life.stopping.clone());
         let mut serving = tokio::spawn(serving);
         let broken = tokio::select! {
+            // First: after a signal the parts end as well, and that is no fault.
+            biased;
             () = life.stopping.cancelled() => None,
             _ = &mut polling => Some("the supervisor of mailboxes"),
             _ = &mut serving => Some("the HTTP server"),

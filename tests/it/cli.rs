@@ -241,7 +241,8 @@ fn the_health_check_follows_the_daemon() {
 
 #[test]
 fn a_stop_ends_long_before_its_limit_when_nothing_is_in_flight() {
-    let daemon = Installation::new().start(&[]);
+    let installation = Installation::new();
+    let daemon = installation.start(&[]);
     let began = Instant::now();
     let (ended, _) = daemon.stop("TERM");
     assert!(ended.success());
