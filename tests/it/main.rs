@@ -12,6 +12,7 @@ mod api;
 mod architecture;
 mod cli;
 mod mailbox;
+mod readme;
 mod servers;
 mod store;
 mod threads;
