@@ -33,9 +33,13 @@ pub struct Receiver {
     source: Surface,
 }
 
-/// The receivers in use. An id without a surface, or whose surface takes no webhooks, is `None`.
+/// When an id was looked up, and what it was: one without a surface, or whose surface takes no
+/// webhooks, is `None`.
+type Lookup = (Timestamp, Option<Arc<Receiver>>);
+
+/// The receivers in use.
 #[derive(Debug, Default)]
-pub struct Receivers(Mutex<HashMap<SurfaceId, (Timestamp, Option<Arc<Receiver>>)>>);
+pub struct Receivers(Mutex<HashMap<SurfaceId, Lookup>>);
 
 impl Receivers {
     /// The receiver of that id.
@@ -82,7 +86,7 @@ impl Receivers {
         }
     }
 
-    fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<SurfaceId, (Timestamp, Option<Arc<Receiver>>)>> {
+    fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<SurfaceId, Lookup>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,6 +23,7 @@ impl Worker {
             .env("INLET_LISTEN", "127.0.0.1:0")
             .env("INLET_API_KEY", KEY)
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
