@@ -3,10 +3,14 @@
 
 use crate::blobs::{BlobError, Blobs};
 use crate::config::Config;
+use crate::http::imap::smtp::{Rules, RulesError};
 use crate::http::{self, AppState, KeyCache, ServerLimits, Services, Settings};
+use crate::imap::{self, poll::InFlight};
 use crate::lifecycle::Lifecycle;
+use crate::limits;
 use crate::site::{FirstKey, Site, SiteError};
 use crate::store::StoreError;
+use crate::supervisor::{Parts, Supervisor};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,6 +36,12 @@ pub enum AppError {
     /// The folder of sources and attachments.
     #[error(transparent)]
     Blobs(#[from] BlobError),
+    /// Trust for mail servers.
+    #[error(transparent)]
+    Tls(#[from] imap::TlsSetupError),
+    /// The same for sending.
+    #[error(transparent)]
+    Smtp(#[from] RulesError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source} (INLET_LISTEN sets another address)")]
     Listen {
@@ -92,6 +102,8 @@ impl App {
                 &site.clock,
                 CancellationToken::new(),
             )),
+            supervisor: supervisor(&site)?,
+            smtp: Arc::new(smtp_rules(&site.config)?),
         };
         Ok(Self { site, listener, url, first_key, state })
     }
@@ -121,6 +133,8 @@ impl App {
         };
         tokio::spawn(fold_metrics(self.state.metrics.clone(), life.aborting.clone()));
         let stopping = self.state.services.stopping.clone();
+        let pipeline = self.state.services.pipeline.clone();
+        let polling = tokio::spawn(self.state.supervisor.worker(pipeline).run(life.stopping.clone()));
         let serving =
             tokio::spawn(http::serve(self.listener, http::router(self.state), limits, life.stopping.clone()));
         life.stopping.cancelled().await;
@@ -129,10 +143,38 @@ impl App {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "the HTTP server ended early");
             }
+            if let Err(error) = polling.await {
+                tracing::error!(%error, "the supervisor of mailboxes ended early");
+            }
             self.site.store.close().await;
         };
         life.finish(parts, grace).await
     }
+}
+
+fn supervisor(site: &Site) -> Result<Supervisor, AppError> {
+    let config = &site.config;
+    let max_message_bytes = u64::from(config.imap.max_message_bytes);
+    Ok(Supervisor::new(Parts {
+        store: site.store.clone(),
+        sealer: site.sealer.clone(),
+        clock: site.clock.clone(),
+        ids: site.ids.clone(),
+        network: imap::Network {
+            allow_private_hosts: config.network.allow_private_hosts,
+            allow_plaintext: config.network.allow_plaintext,
+            tls: imap::tls_config(&config.tls.extra_ca)?,
+            limits: imap::Limits { max_message_bytes, ..imap::Limits::default() },
+        },
+        in_flight: InFlight::new(limits::IN_FLIGHT_BYTES as u64),
+        max_message_bytes,
+        worker: site.ids.next(),
+    }))
+}
+
+fn smtp_rules(config: &Config) -> Result<Rules, RulesError> {
+    let network = &config.network;
+    Rules::new(network.allow_private_hosts, network.allow_plaintext, &config.tls.extra_ca)
 }
 
 async fn fold_metrics(metrics: PrometheusHandle, end: CancellationToken) {

@@ -17,11 +17,7 @@ pub struct Lifecycle {
 impl Lifecycle {
     /// Waits for SIGTERM or SIGINT, then cancels `stopping`; the next one cancels `aborting`. Ends
     /// after that, or with `aborting`.
-    ///
-    /// # Errors
-    /// The operating system's, if it does not let us watch for signals.
-    pub async fn watch_signals(self) -> std::io::Result<()> {
-        let mut signals = Signals::new()?;
+    pub async fn obey(self, mut signals: Signals) {
         let signal = signals.next().await;
         tracing::info!(signal, "stopping: finishing what is in flight");
         self.stopping.cancel();
@@ -32,7 +28,6 @@ impl Lifecycle {
             }
             () = self.aborting.cancelled() => {}
         }
-        Ok(())
     }
 
     /// After `stopping`: waits for `parts` to end, at most `grace`; `true` if they all did. Cancels
@@ -48,15 +43,21 @@ impl Lifecycle {
     }
 }
 
+/// SIGTERM and SIGINT, caught from the moment this is made; before, they end the process.
 #[cfg(unix)]
-struct Signals {
+#[derive(Debug)]
+pub struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    /// Begins to catch them.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn catch() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }

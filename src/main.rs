@@ -4,7 +4,7 @@ use clap::Parser as _;
 use inlet::app::App;
 use inlet::cli::{self, Arguments, Command, EXIT_FAILED, EXIT_USAGE, output};
 use inlet::config::{self, Config};
-use inlet::lifecycle::{Lifecycle, ServiceState, notify_service_manager};
+use inlet::lifecycle::{Lifecycle, ServiceState, Signals, notify_service_manager};
 use inlet::site::FirstKey;
 use inlet::telemetry;
 use secrecy::ExposeSecret as _;
@@ -47,12 +47,10 @@ fn failed(error: &dyn std::fmt::Display) -> ExitCode {
 
 async fn serve(config: Config) -> ExitCode {
     let life = Lifecycle::default();
-    let signals = life.clone().watch_signals();
-    tokio::spawn(async move {
-        if let Err(error) = signals.await {
-            tracing::error!(%error, "signals cannot be watched; only SIGKILL will stop this process");
-        }
-    });
+    match Signals::catch() {
+        Ok(signals) => drop(tokio::spawn(life.clone().obey(signals))),
+        Err(error) => return failed(&error),
+    }
     let metrics = match telemetry::start_metrics() {
         Ok(metrics) => metrics,
         Err(error) => return failed(&error),

@@ -29,6 +29,8 @@ pub const SCOPES: &[&str] = &[
 ];
 /// The generated key file's name in the data directory.
 pub const KEY_FILE: &str = "encryption.key";
+/// The folder of raw sources and attachments in the data directory.
+const BLOBS_FOLDER: &str = "blobs";
 
 /// Why a site cannot be opened or a key not be made.
 #[derive(Debug, thiserror::Error)]
@@ -147,7 +149,7 @@ impl Site {
         })
         .await?;
         store.migrate().await?;
-        let blobs = Blobs::open(&config.data.dir)?;
+        let blobs = Blobs::open(config.data.dir.join(BLOBS_FOLDER))?;
         let ids = Ids::new(clock.clone(), entropy);
         Ok(Self { config: Arc::new(config), ids, clock, store, sealer, blobs })
     }

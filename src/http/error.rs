@@ -173,6 +173,12 @@ impl ApiError {
         self
     }
 
+    /// Every field at fault.
+    #[must_use]
+    pub fn details(&self) -> &[Problem] {
+        &self.details
+    }
+
     /// The status it answers with.
     #[must_use]
     pub fn status(&self) -> StatusCode {

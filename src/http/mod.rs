@@ -9,6 +9,7 @@ mod events;
 pub mod extract;
 pub mod fields;
 mod health;
+pub mod imap;
 mod messaging;
 mod observe;
 pub mod openapi;
@@ -33,6 +34,7 @@ use crate::limits;
 use crate::notify::Wake;
 use crate::secret::Sealer;
 use crate::store::Store;
+use crate::supervisor::Supervisor;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
@@ -59,6 +61,10 @@ pub struct AppState {
     pub metrics: PrometheusHandle,
     /// The other parts of the process that handlers call.
     pub services: Arc<Services>,
+    /// Polls mailboxes.
+    pub supervisor: Supervisor,
+    /// The rules for talking to SMTP servers.
+    pub smtp: Arc<imap::smtp::Rules>,
 }
 
 /// The parts of the process that handlers call.

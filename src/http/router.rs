@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::observe::{observe, panicked};
-use super::{AppState, events, health, messaging, openapi, surfaces, webhooks};
+use super::{AppState, events, health, imap, messaging, openapi, surfaces, webhooks};
 use axum::Router;
 use axum::http::{StatusCode, Uri};
 use axum::middleware;
@@ -25,6 +25,12 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(messaging::takeover::take_over))
         .routes(routes!(messaging::release::release))
         .routes(routes!(messaging::download::download))
+        .routes(routes!(imap::start::start))
+        .routes(routes!(imap::poll::poll))
+        .routes(routes!(imap::status::status))
+        .routes(routes!(imap::stop::stop))
+        .routes(routes!(imap::verify::verify))
+        .routes(routes!(imap::test_send::test_send))
         .routes(routes!(events::events))
         .routes(routes!(surfaces::list::list, surfaces::create::create))
         .routes(routes!(surfaces::read::read, surfaces::update::update, surfaces::delete::delete))

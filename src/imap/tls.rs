@@ -1,4 +1,4 @@
-//! Trust: the system's roots and, if configured, one more CA. One TLS provider (ring), named explicitly.
+//! Trust: the system's roots and, if configured, more CAs. One TLS provider (ring), named explicitly.
 
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
@@ -24,14 +24,17 @@ pub enum TlsSetupError {
     Roots(rustls::Error),
 }
 
-/// A client configuration that trusts the system's roots and those in `extra_ca_file` (PEM, one or more certificates).
+/// A client configuration that trusts the system's roots and those in `extra_ca_files` (PEM, one or more certificates each).
 /// Where the environment variable `SSL_CERT_FILE` is set, that file stands for the system's roots. Reads files: call
 /// it at start, share the result.
 ///
 /// # Errors
 /// The CA file cannot be used, or there is no root at all.
-pub fn tls_config(extra_ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsSetupError> {
-    let roots = extra_ca_file.map(read_certificates).transpose()?.unwrap_or_default();
+pub fn tls_config(extra_ca_files: &[PathBuf]) -> Result<Arc<ClientConfig>, TlsSetupError> {
+    let mut roots = Vec::new();
+    for path in extra_ca_files {
+        roots.extend(read_certificates(path)?);
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier =
         Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(TlsSetupError::Roots)?;

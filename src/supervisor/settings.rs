@@ -95,6 +95,8 @@ struct Stored {
     backfill: Option<String>,
     #[serde(default)]
     first_started_at: Option<Timestamp>,
+    #[serde(default)]
+    account_since: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -201,6 +203,7 @@ fn mailboxes(
         name,
         backfill,
         started_at: stored.first_started_at,
+        account_since: stored.account_since,
     };
     names.into_iter().map(mailbox).collect()
 }

@@ -261,3 +261,12 @@ fn the_file_of_the_store_is_made_where_the_data_directory_is() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(installation.0.path().join("deep/er/inlet.db").is_file());
 }
+
+#[test]
+fn a_signal_right_after_the_start_is_a_clean_stop() {
+    let installation = Installation::new();
+    for _ in 0..10 {
+        let (ended, _) = installation.start(&[]).stop("TERM");
+        assert!(ended.success(), "{ended}");
+    }
+}

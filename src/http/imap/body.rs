@@ -132,8 +132,9 @@ impl FromFields for ServersBody {
             None => Some(fields.required_text("imapPassword", SECRET_CHARS)),
             Some(_) => fields.text("imapPassword", SECRET_CHARS).filter(|password| !password.is_empty()),
         };
-        let wants_smtp =
-            ["smtpHost", "smtpPort", "smtpUsername", "smtpPassword"].iter().any(|name| is_given(fields, name));
+        let wants_smtp = ["smtpHost", "smtpPort", "smtpUsername", "smtpPassword"]
+            .iter()
+            .any(|name| is_given(fields, name));
         let smtp_port = if wants_smtp { Some(required_port(fields, "smtpPort")) } else { None };
         Self {
             imap_host,

@@ -124,7 +124,9 @@ pub enum SmtpError {
         words: String,
     },
     /// It would have been in clear.
-    #[error("The server {host} offers no encryption (STARTTLS), and sending the password in clear is not allowed.")]
+    #[error(
+        "The server {host} offers no encryption (STARTTLS), and sending the password in clear is not allowed."
+    )]
     InClear {
         /// As configured.
         host: String,
@@ -182,8 +184,7 @@ pub async fn send(server: &Server, rules: &Rules, draft: &Draft<'_>) -> Result<(
 }
 
 async fn log_in(connection: &mut AsyncSmtpConnection, server: &Server) -> Result<(), SmtpError> {
-    let credentials =
-        Credentials::new(server.username.clone(), server.password.expose_secret().to_owned());
+    let credentials = Credentials::new(server.username.clone(), server.password.expose_secret().to_owned());
     let answer = connection.auth(MECHANISMS, &credentials).await;
     answer.map(drop).map_err(|error| failed("The login", &error))
 }

@@ -70,8 +70,14 @@ async fn keep(
         tx.update_surface(tenant, &surface).await?;
     }
     let revision = stored.map_or(0, |stored| stored.revision) + 1;
-    let mailbox =
-        MailboxSettings { tenant_id: tenant, surface_id: id, settings, enabled: true, revision, updated_at: now };
+    let mailbox = MailboxSettings {
+        tenant_id: tenant,
+        surface_id: id,
+        settings,
+        enabled: true,
+        revision,
+        updated_at: now,
+    };
     tx.save_mailbox(&mailbox).await?;
     Ok(tx.commit().await?)
 }

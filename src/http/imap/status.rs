@@ -130,7 +130,8 @@ impl Status {
             (true, false, Some(_)) => PollStatus::Error,
             (true, false, None) => PollStatus::Idle,
         };
-        let connection = if active && !health.connection.is_empty() { health.connection } else { "closed".into() };
+        let connection =
+            if active && !health.connection.is_empty() { health.connection } else { "closed".into() };
         Self {
             active,
             config: StatusConfig {

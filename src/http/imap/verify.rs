@@ -70,8 +70,7 @@ pub async fn verify(
     if let Err(error) = keep_masked(&mut settings, &stored) {
         return Err(ApiError::invalid_field("", error.to_string()));
     }
-    let settings =
-        state.sealer.open_map(&settings, caller.tenant_id, id).map_err(ApiError::internal)?;
+    let settings = state.sealer.open_map(&settings, caller.tenant_id, id).map_err(ApiError::internal)?;
     let smtp_server = Server::of_settings(&settings);
     let account = Account::read(caller.tenant_id, id, settings).map_err(ApiError::internal)?;
     let (imap, smtp) = tokio::join!(

@@ -50,6 +50,8 @@ pub struct Mailbox {
     /// When the surface was first started: with [`Backfill::None`], mail that arrived earlier stays left out when
     /// UIDVALIDITY changes.
     pub started_at: Option<Timestamp>,
+    /// Since when the settings speak of this account: a cursor from before belongs to another one.
+    pub account_since: Option<Timestamp>,
 }
 
 /// Where reading a mailbox stands, and what this process has learned about it.

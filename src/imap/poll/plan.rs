@@ -71,6 +71,10 @@ pub(super) fn plan(
     now: Timestamp,
 ) -> Option<Plan> {
     let Some(stored) = stored else { return Some(first_plan(mailbox, seen, now)) };
+    let is_of_another_account = mailbox.account_since.is_some_and(|since| stored.updated_at < since);
+    if stored.uid_validity != seen.uid_validity && is_of_another_account {
+        return Some(first_plan(mailbox, seen, now));
+    }
     if stored.uid_validity != seen.uid_validity {
         return (stored.resets_in_row + 1 < MAX_RESETS_IN_ROW).then(|| reset_plan(stored, seen, now));
     }
@@ -173,6 +177,7 @@ mod tests {
             sent: false,
             backfill,
             started_at: None,
+            account_since: None,
         }
     }
 
@@ -214,6 +219,16 @@ mod tests {
         assert_eq!((reset.cursor.resets_in_row, reset.cursor.backfill_through_uid), (1, 0));
         let midway = plan(&mailbox(Backfill::All), Some(&cursor(7, 5)), seen(8, 50), None, NOW).unwrap();
         assert_eq!(midway.cursor.backfill_through_uid, 50, "history interrupted by a reset stays quiet");
+    }
+
+    #[test]
+    fn another_account_is_a_first_start_and_its_history_stays_quiet() {
+        let since = NOW.checked_add(std::time::Duration::from_secs(1)).unwrap();
+        let moved = Mailbox { account_since: Some(since), ..mailbox(Backfill::All) };
+        let first = plan(&moved, Some(&cursor(7, 100)), seen(8, 50), None, since).unwrap();
+        assert_eq!((first.reason, first.cursor.backfill_through_uid), (Reason::First, 50));
+        let same = plan(&moved, Some(&cursor(7, 100)), seen(7, 101), None, since).unwrap();
+        assert_eq!(same.reason, Reason::Onward, "the same mailbox under another name of its host");
     }
 
     #[test]

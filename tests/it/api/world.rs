@@ -5,11 +5,13 @@ use inlet::blobs::Blobs;
 use inlet::clock::{Clock, ManualClock};
 use inlet::http::{self, AppState, KeyCache, ServerLimits, Services, Settings};
 use inlet::ids::{Ids, KeyId, SurfaceId, SystemEntropy, TenantId};
+use inlet::imap;
 use inlet::model::JsonMap;
 use inlet::model::surface::{Surface, SurfaceStatus};
 use inlet::secret::{EncryptionKey, Sealer, hash_key};
 use inlet::store::keys::ApiKey;
 use inlet::store::{Store, StoreOptions};
+use inlet::supervisor::{Parts, Supervisor};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -97,6 +99,25 @@ impl Answer {
     }
 }
 
+/// A supervisor that nobody runs: mailboxes can be configured, and are not polled.
+fn supervisor(store: &Store, ids: &Ids, clock: Arc<dyn Clock>, key: &EncryptionKey) -> Supervisor {
+    Supervisor::new(Parts {
+        store: store.clone(),
+        sealer: Sealer::new(key, &[], Arc::new(SystemEntropy)),
+        clock,
+        ids: ids.clone(),
+        network: imap::Network {
+            allow_private_hosts: true,
+            allow_plaintext: false,
+            tls: imap::tls_config(&[]).expect("TLS"),
+            limits: imap::Limits::default(),
+        },
+        in_flight: imap::poll::InFlight::new(1 << 20),
+        max_message_bytes: 1 << 20,
+        worker: ids.next(),
+    })
+}
+
 impl World {
     /// A world on a SQLite file.
     pub async fn new() -> Self {
@@ -146,6 +167,8 @@ impl World {
             keys: Arc::new(KeyCache::default()),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             services: Arc::new(services),
+            supervisor: supervisor(&store, &ids, clock.clone(), &encryption_key),
+            smtp: Arc::default(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");

@@ -1,4 +1,6 @@
 //! Mailboxes read from a real server.
 
+mod daemon;
 mod polling;
 mod reader;
+mod world;

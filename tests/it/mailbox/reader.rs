@@ -143,6 +143,7 @@ impl<'a> Reader<'a> {
                 sent: false,
                 backfill: Backfill::All,
                 started_at: None,
+                account_since: None,
             },
             sink: Recorder::default(),
             place: Place::default(),
@@ -216,7 +217,7 @@ pub fn connection(server: &Dovecot, user: &User<'_>) -> (Target, Network) {
     let network = Network {
         allow_private_hosts: true,
         allow_plaintext: false,
-        tls: tls_config(Some(ca.path())).unwrap(),
+        tls: tls_config(&[ca.path().to_owned()]).unwrap(),
         limits: Limits::default(),
     };
     let target = Target {
