@@ -105,22 +105,36 @@ fn by_pattern(pattern: &str, text: &str) -> Option<Timestamp> {
 #[derive(Debug)]
 pub(super) enum DirectionRule {
     Always(Direction),
-    By { path: Fallbacks, inbound: Vec<String>, outbound: Vec<String>, default: Option<Direction> },
+    By {
+        path: Fallbacks,
+        inbound: Vec<String>,
+        outbound: Vec<String>,
+        default: Option<Direction>,
+    },
+    /// Outbound where there is anything at all.
+    Outbound {
+        if_present: Fallbacks,
+    },
 }
 
 const DIRECTIONS: [(&str, Direction); 2] =
     [("inbound", Direction::Inbound), ("outbound", Direction::Outbound)];
 
 impl DirectionRule {
-    /// `{path, inbound, outbound, default}`, or one of the two words for all messages.
+    /// `{path, inbound, outbound, default}`, `{path, outboundIfPresent}`, or one of the two words for all messages.
     pub fn compile(table: &Table<'_>, key: &'static str) -> Result<Option<Self>, Fault> {
         if let Some(Value::String(_)) = table.value(key) {
             return Ok(table.word(key, &DIRECTIONS)?.map(Self::Always));
         }
         let Some(inner) = table.table(key)? else { return Ok(None) };
         let owned = |words: Vec<&str>| words.into_iter().map(str::to_owned).collect();
+        let path = Fallbacks::required(&inner, "path")?;
+        if inner.flag("outboundIfPresent")? {
+            inner.finish()?;
+            return Ok(Some(Self::Outbound { if_present: path }));
+        }
         let made = Self::By {
-            path: Fallbacks::required(&inner, "path")?,
+            path,
             inbound: owned(inner.texts("inbound")?),
             outbound: owned(inner.texts("outbound")?),
             default: inner.word("default", &DIRECTIONS)?,
@@ -133,6 +147,8 @@ impl DirectionRule {
     pub fn apply(&self, scope: &Scope<'_>, message: &mut ChannelMessage) {
         message.direction = Some(match self {
             Self::Always(direction) => *direction,
+            Self::Outbound { if_present } if if_present.value(scope).is_some() => Direction::Outbound,
+            Self::Outbound { .. } => Direction::Inbound,
             Self::By { path, inbound, outbound, default } => {
                 let word = path.text(scope);
                 let is_in = |words: &[String]| word.as_ref().is_some_and(|word| words.contains(word));

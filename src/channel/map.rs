@@ -231,7 +231,8 @@ impl Map {
         for rule in &self.attachments {
             rule.collect(scope, &mut message.attachments);
         }
-        let text = self.text.as_ref().and_then(|text| text.text(scope));
+        // Empty text says less than a caption: it is taken only where nothing else is there.
+        let text = self.text.as_ref().and_then(|text| text.filled(scope).or_else(|| text.text(scope)));
         if text.as_ref().is_none_or(String::is_empty)
             && message.content_html.is_none()
             && message.attachments.is_empty()

@@ -11,7 +11,29 @@ macro_rules! presets {
     };
 }
 
-presets!["inlet", "standard-webhooks"];
+presets![
+    "inlet",
+    "standard-webhooks",
+    "whatsapp",
+    "messenger",
+    "instagram",
+    "slack",
+    "telegram",
+    "intercom",
+    "chatwoot",
+    "twilio",
+    "crisp",
+    "sunshine",
+    "postmark",
+    "mailgun",
+    "sendgrid",
+    "mandrill",
+    "cloudmailin",
+    "rfc822",
+    "line",
+    "viber",
+    "rocketchat",
+];
 
 /// The names of all presets, in the order of the documentation.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -228,10 +228,11 @@ fn plain_steps(text: &str) -> Option<Vec<Step>> {
 pub(super) enum Pick {
     One(Selector),
     /// Several values, each needed, with a sign between them that is escaped inside them, so that
-    /// (`ab`, `c`) and (`a`, `bc`) stay apart.
+    /// (`ab`, `c`) and (`a`, `bc`) stay apart; `plain` leaves it, for names.
     Join {
         parts: Vec<Fallbacks>,
         with: Box<str>,
+        plain: bool,
     },
     Constant(Box<str>),
     /// The `take` of that element of `list` whose `key` equals `equals`.
@@ -277,7 +278,7 @@ impl Fallbacks {
     /// The first value that can be written as text: strings as they are, numbers to the digit.
     pub fn text(&self, scope: &Scope<'_>) -> Option<String> {
         self.0.iter().find_map(|pick| match pick {
-            Pick::Join { parts, with } => join(parts, with, scope),
+            Pick::Join { parts, with, plain } => join(parts, with, *plain, scope),
             pick => pick.value(scope).and_then(text_of),
         })
     }
@@ -286,7 +287,7 @@ impl Fallbacks {
     pub fn filled(&self, scope: &Scope<'_>) -> Option<String> {
         self.0.iter().find_map(|pick| {
             let text = match pick {
-                Pick::Join { parts, with } => join(parts, with, scope),
+                Pick::Join { parts, with, plain } => join(parts, with, *plain, scope),
                 pick => pick.value(scope).and_then(text_of),
             };
             text.filter(|text| !text.trim().is_empty())
@@ -320,14 +321,14 @@ fn text_of(value: Cow<'_, Value>) -> Option<String> {
     }
 }
 
-fn join(parts: &[Fallbacks], with: &str, scope: &Scope<'_>) -> Option<String> {
+fn join(parts: &[Fallbacks], with: &str, plain: bool, scope: &Scope<'_>) -> Option<String> {
     let mut out = String::new();
     for (position, part) in parts.iter().enumerate() {
         let text = part.filled(scope)?;
         if position > 0 {
             out.push_str(with);
         }
-        if text.contains(with) || text.contains('%') {
+        if !plain && (text.contains(with) || text.contains('%')) {
             let sign: String = with.bytes().map(|byte| format!("%{byte:02X}")).collect();
             out.push_str(&text.replace('%', "%25").replace(with, &sign));
         } else {
@@ -372,6 +373,7 @@ impl Pick {
                     .filter(|with| !with.is_empty() && !with.contains('%'))
                     .unwrap_or(":")
                     .into(),
+                plain: table.flag("plain")?,
             }
         };
         table.finish()?;
@@ -382,8 +384,8 @@ impl Pick {
         match self {
             Self::One(selector) => selector.first(scope),
             Self::Constant(text) => Some(Cow::Owned(Value::String(text.to_string()))),
-            Self::Join { parts, with } => {
-                join(parts, with, scope).map(|text| Cow::Owned(Value::String(text)))
+            Self::Join { parts, with, plain } => {
+                join(parts, with, *plain, scope).map(|text| Cow::Owned(Value::String(text)))
             }
             Self::Lookup { list, key, equals, take } => {
                 let wanted = equals.text(scope)?;

@@ -5,7 +5,7 @@
 //! the mail stays for [`super::attachments`].
 
 use super::mime::{Disposition, Part, Structure};
-use super::{charset, clean, html};
+use super::{charset, clean, html, reply};
 
 /// Encoded bytes of one text part that are decoded: the longest kept text in any encoding.
 const PART_LIMIT_BYTES: usize = 4 * clean::TEXT_LIMIT_BYTES;
@@ -20,6 +20,10 @@ const COMPARED_LIMIT: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Body {
     pub text: String,
+    /// History that HTML marks as quoted, as text.
+    pub quoted: String,
+    /// Signatures that HTML marks, as text.
+    pub signature: String,
     pub html: Option<String>,
     /// Indices of the parts that were used; the others are attachments.
     pub used: Vec<usize>,
@@ -57,7 +61,7 @@ pub(super) fn read(structure: &Structure<'_>) -> Body {
         let piece = if item.is_html() {
             let clean_html = sanitized(&item.text, &mut budget, &mut body.limited);
             let wanted = !has_plain_version(item, &shown);
-            let piece = wanted.then(|| html::text(&item.text, clean_html.as_deref()));
+            let piece = wanted.then(|| body.cut_html(&item.text, clean_html.as_deref()));
             htmls.extend(clean_html);
             piece
         } else {
@@ -68,6 +72,19 @@ pub(super) fn read(structure: &Structure<'_>) -> Body {
     body.limited |= clean::truncate(&mut body.text, clean::TEXT_LIMIT_BYTES);
     body.html = (!htmls.is_empty()).then(|| htmls.join("\n"));
     body
+}
+
+impl Body {
+    /// The text of an HTML part; what it marks as quoted or as a signature is set aside.
+    fn cut_html(&mut self, source: &str, sanitized: Option<&str>) -> String {
+        // The marks are in classes and ids, which sanitizing takes away: the source is cut, then made harmless.
+        let cut = sanitized.and_then(|_| reply::cut_html(source));
+        let render = |piece: &str| html::text(piece, html::sanitize(piece).sanitized.as_deref());
+        let Some(cut) = cut else { return html::text(source, sanitized) };
+        append(&mut self.quoted, &cut.quoted.as_deref().map(render).unwrap_or_default());
+        append(&mut self.signature, &cut.signature.as_deref().map(render).unwrap_or_default());
+        render(&cut.visible)
+    }
 }
 
 /// The first text/plain and the first text/html part as they stand: what other parsers call the text of a mail.

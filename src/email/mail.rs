@@ -1,5 +1,6 @@
 //! What a mail says, as plain values.
 
+use super::reply::Forward;
 use crate::model::Address;
 use jiff::Timestamp;
 
@@ -36,6 +37,8 @@ pub struct Mail {
     pub quoted: Option<String>,
     /// The signature.
     pub signature: Option<String>,
+    /// The mail that it hands on, as its text describes it.
+    pub forward: Option<Forward>,
     /// Sanitized HTML; image sources of the form `cid:` stay (see [`crate::email::html::map_cids`]).
     pub content_html: Option<String>,
     /// Every part that is not the text itself, in order.

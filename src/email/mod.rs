@@ -20,6 +20,7 @@ mod mail;
 pub mod message_id;
 mod mime;
 mod parameter;
+pub mod reply;
 mod report;
 mod tnef;
 mod transfer;
@@ -60,9 +61,22 @@ pub fn read(raw: &[u8]) -> Mail {
     let protection = protection(&structure, &body.text);
     mail.flags.encrypted = protection.encrypted;
     mail.flags.signed = protection.signed;
-    mail.content = body.text;
+    let cut = reply::cut_mail(&body.text, mail.subject.as_deref());
+    mail.content = cut.content;
+    mail.quoted = joined(cut.quoted, body.quoted);
+    mail.signature = joined(cut.signature, body.signature);
+    mail.forward = cut.forward;
     mail.content_html = body.html;
     mail
+}
+
+/// What was cut out of the text, and what was cut out of HTML before it was rendered.
+fn joined(text: Option<String>, html: String) -> Option<String> {
+    match text {
+        None => (!html.is_empty()).then_some(html),
+        Some(text) if html.is_empty() => Some(text),
+        Some(text) => Some(format!("{text}\n{html}")),
+    }
 }
 
 /// Reads what identifies a mail from its header block alone (or from some of its fields).

@@ -1,6 +1,7 @@
 //! Mails: direction, identity, links, flags.
 
 use super::{AttachmentData, InboundAttachment, InboundMessage, SurfaceSettings, label};
+use crate::email::reply::Forward;
 use crate::email::{self, Mail, MailPart};
 use crate::envelope::Origin;
 use crate::ids::SurfaceId;
@@ -225,8 +226,17 @@ fn metadata(mail: &mut Mail, verdict: &Verdict, place: Place, oversized_bytes: O
     put("reportedMessageId", mail.reported.clone().map(Value::String));
     put("quoted", mail.quoted.take().map(Value::String));
     put("signature", mail.signature.take().map(Value::String));
+    put("forwarded", mail.forward.take().map(|forward| forwarded(&forward)));
     put("sizeBytes", oversized_bytes.map(|size| json!(size)));
     metadata
+}
+
+/// What a forwarded mail says of itself, in the text that hands it on.
+fn forwarded(forward: &Forward) -> Value {
+    json!({
+        "subject": forward.subject, "from": forward.from, "to": forward.to, "cc": forward.cc,
+        "date": forward.date, "body": forward.body,
+    })
 }
 
 fn attachment(part: MailPart) -> InboundAttachment {

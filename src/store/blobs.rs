@@ -28,13 +28,13 @@ impl Store {
     pub async fn find_blobs(&self, tenant: TenantId, hashes: &[[u8; 32]]) -> Result<Vec<BlobPlace>> {
         let select = Statement::new(
             "WITH {rows} SELECT b.sha256, b.pack_id, b.pack_offset, b.stored_bytes, b.size_bytes
-             FROM r CROSS JOIN blobs b WHERE b.tenant_id = $1 AND b.sha256 = r.sha256",
+             FROM r CROSS JOIN blobs b WHERE b.tenant_id = r.tenant_id AND b.sha256 = r.sha256",
         );
         let mut wanted = hashes.to_vec();
         wanted.sort_unstable();
         wanted.dedup();
-        let hashes = Rowset::of(&wanted).bytes("sha256", |hash| hash.as_slice());
-        let rows = self.pools.fetch(select.bind(tenant).rows(hashes)).await?;
+        let hashes = Rowset::of(tenant, &wanted).bytes("sha256", |hash| hash.as_slice());
+        let rows = self.pools.fetch(select.rows(hashes)).await?;
         rows.iter()
             .map(|row| {
                 let mut fields = row.fields();
@@ -63,7 +63,7 @@ impl Tx {
     ) -> Result<()> {
         let mut sorted = places.to_vec();
         sorted.sort_unstable_by_key(|place| place.sha256);
-        let rows = Rowset::of(&sorted)
+        let rows = Rowset::of(tenant, &sorted)
             .bytes("sha256", |place| place.sha256.as_slice())
             .uuid("pack_id", |place| place.pack_id)
             .int("pack_offset", |place| place.offset)
@@ -72,9 +72,9 @@ impl Tx {
         let insert = Statement::new(
             "WITH {rows} INSERT INTO blobs (tenant_id, sha256, pack_id, pack_offset, stored_bytes, size_bytes,
                 created_at)
-             SELECT $1, r.sha256, r.pack_id, r.pack_offset, r.stored_bytes, r.size_bytes, $2
+             SELECT r.tenant_id, r.sha256, r.pack_id, r.pack_offset, r.stored_bytes, r.size_bytes, $1
              FROM r WHERE true ON CONFLICT DO NOTHING",
         );
-        self.work.execute(insert.bind(tenant).bind(now).rows(rows)).await.map(drop)
+        self.work.execute(insert.bind(now).rows(rows)).await.map(drop)
     }
 }

@@ -3,7 +3,7 @@
 use super::dialect::{Fields, Record, Rowset, RowsetOf, Statement};
 use super::{Result, Store, Tx, sort_time, write_json};
 use crate::ids::{ConversationId, SurfaceId, TenantId};
-use crate::model::conversation::{AgentMode, Conversation, ConversationStatus, Participant, Takeover};
+use crate::model::conversation::{AgentMode, Conversation, ConversationStatus, Takeover};
 use crate::model::message::Direction;
 use crate::model::page::Walk;
 use jiff::Timestamp;
@@ -40,8 +40,6 @@ pub(super) const COLUMNS: &str =
     c.takeover_at, c.takeover_actor_id, c.takeover_actor_type, c.takeover_reason, c.message_count,
     c.last_message_at, c.last_direction, c.created_at, c.updated_at";
 
-/// How many participants of a conversation are listed.
-const LISTED_PARTICIPANTS: i64 = 200;
 /// How often a conversation is looked for: one that was merged away while its lock was waited for is
 /// not found, its survivor is found the next time.
 const LOCK_ATTEMPTS: u32 = 3;
@@ -60,28 +58,6 @@ impl Store {
         let merges = self.pools.fetch(select_merges(tenant, &found)).await?;
         add_merges(&mut found, &merges)?;
         Ok(found.pop())
-    }
-
-    /// The people seen in a conversation, first seen first, at most 200.
-    ///
-    /// # Errors
-    /// Any [`super::StoreError`].
-    pub async fn list_participants(&self, tenant: TenantId, id: ConversationId) -> Result<Vec<Participant>> {
-        let select = Statement::new(
-            "SELECT external_id, name, email FROM participants WHERE tenant_id = $1 AND conversation_id = $2
-             ORDER BY seen_at, position, key LIMIT $3",
-        );
-        let rows = self.pools.fetch(select.bind(tenant).bind(id).bind(LISTED_PARTICIPANTS)).await?;
-        rows.iter()
-            .map(|row| {
-                let mut fields = row.fields();
-                Ok(Participant {
-                    external_id: fields.text()?,
-                    name: fields.maybe_text()?,
-                    email: fields.maybe_text()?,
-                })
-            })
-            .collect()
     }
 }
 
@@ -129,10 +105,10 @@ impl Tx {
                 takeover_actor_id = r.takeover_actor_id, takeover_actor_type = r.takeover_actor_type,
                 takeover_reason = r.takeover_reason, updated_at = r.updated_at, search_text = r.search_text,
                 context = r.context, participant_metadata = r.participant_metadata
-             FROM r WHERE conversations.tenant_id = $1 AND conversations.id = r.id",
+             FROM r WHERE conversations.tenant_id = r.tenant_id AND conversations.id = r.id",
         );
         let conversations = std::slice::from_ref(conversation);
-        self.work.execute(update.bind(tenant).rows(conversation_rows(conversations))).await?;
+        self.work.execute(update.rows(conversation_rows(tenant, conversations))).await?;
         self.pending.shift(tenant, conversation.id, conversation.status);
         Ok(())
     }
@@ -183,10 +159,9 @@ pub(super) fn read_all(rows: &[Record]) -> Result<Vec<Conversation>> {
 pub(super) fn select_merges(tenant: TenantId, survivors: &[Conversation]) -> Statement<'_> {
     Statement::new(
         "WITH {rows} SELECT c.merged_into, c.id FROM r CROSS JOIN conversations c
-         WHERE c.tenant_id = $1 AND c.merged_into = r.id ORDER BY c.merged_at, c.id",
+         WHERE c.tenant_id = r.tenant_id AND c.merged_into = r.id ORDER BY c.merged_at, c.id",
     )
-    .bind(tenant)
-    .rows(Rowset::of(survivors).uuid("id", |conversation| conversation.id.0))
+    .rows(Rowset::of(tenant, survivors).uuid("id", |conversation| conversation.id.0))
 }
 
 pub(super) fn add_merges(survivors: &mut [Conversation], merges: &[Record]) -> Result<()> {
@@ -235,9 +210,9 @@ fn read_takeover(fields: &mut Fields<'_>) -> Result<Option<Takeover>> {
     }))
 }
 
-fn conversation_rows(conversations: &[Conversation]) -> RowsetOf<'_, Conversation> {
+fn conversation_rows(tenant: TenantId, conversations: &[Conversation]) -> RowsetOf<'_, Conversation> {
     let takeover = |conversation: &'_ Conversation| conversation.takeover.clone();
-    Rowset::of(conversations)
+    Rowset::of(tenant, conversations)
         .uuid("id", |c| c.id.0)
         .uuid("surface_id", |c| c.surface_id.0)
         .text("status", |c| c.status.as_str())
@@ -270,14 +245,13 @@ pub(super) fn insert_rows(tenant: TenantId, conversations: &[Conversation]) -> S
             participant_email, subject, timezone, agent_mode, takeover_at, takeover_actor_id,
             takeover_actor_type, takeover_reason, created_at, updated_at, search_text, context,
             participant_metadata)
-         SELECT $1, r.id, r.surface_id, r.status, r.last_message_at, r.message_count, r.last_direction,
+         SELECT r.tenant_id, r.id, r.surface_id, r.status, r.last_message_at, r.message_count, r.last_direction,
             r.external_thread_id, r.external_participant_id, r.participant_name, r.participant_email,
             r.subject, r.timezone, r.agent_mode, r.takeover_at, r.takeover_actor_id, r.takeover_actor_type,
             r.takeover_reason, r.created_at, r.updated_at, r.search_text, r.context, r.participant_metadata
          FROM r",
     )
-    .bind(tenant)
-    .rows(conversation_rows(conversations))
+    .rows(conversation_rows(tenant, conversations))
 }
 
 /// What a search looks in: subject, name and address, lower-cased, one a line.

@@ -147,7 +147,7 @@ impl Tx {
     /// # Errors
     /// Any [`super::StoreError`].
     pub async fn insert_deliveries(&mut self, tenant: TenantId, deliveries: &[Delivery]) -> Result<()> {
-        let rows = Rowset::of(deliveries)
+        let rows = Rowset::of(tenant, deliveries)
             .uuid("id", |delivery| delivery.id.0)
             .uuid("surface_id", |delivery| delivery.surface_id.0)
             .int("received_at", |delivery| delivery.received_at.as_microsecond())
@@ -155,9 +155,9 @@ impl Tx {
             .bytes("body", |delivery| delivery.body.as_ref());
         let insert = Statement::new(
             "WITH {rows} INSERT INTO deliveries (tenant_id, id, surface_id, received_at, headers, body)
-             SELECT $1, r.id, r.surface_id, r.received_at, r.headers, r.body FROM r",
+             SELECT r.tenant_id, r.id, r.surface_id, r.received_at, r.headers, r.body FROM r",
         );
-        self.work.execute(insert.bind(tenant).rows(rows)).await.map(drop)
+        self.work.execute(insert.rows(rows)).await.map(drop)
     }
 
     /// Keeps dead letters.
@@ -165,7 +165,7 @@ impl Tx {
     /// # Errors
     /// Any [`super::StoreError`].
     pub async fn insert_dead_letters(&mut self, tenant: TenantId, letters: &[DeadLetter]) -> Result<()> {
-        let rows = Rowset::of(letters)
+        let rows = Rowset::of(tenant, letters)
             .uuid("id", |letter| letter.id.0)
             .uuid("surface_id", |letter| letter.surface_id.0)
             .text("status", |letter| letter.status.as_str())
@@ -177,10 +177,10 @@ impl Tx {
         let insert = Statement::new(
             "WITH {rows} INSERT INTO dead_letters (tenant_id, id, surface_id, status, attempts, created_at,
                 reason, origin, body)
-             SELECT $1, r.id, r.surface_id, r.status, r.attempts, r.created_at, r.reason, r.origin, r.body
+             SELECT r.tenant_id, r.id, r.surface_id, r.status, r.attempts, r.created_at, r.reason, r.origin, r.body
              FROM r",
         );
-        self.work.execute(insert.bind(tenant).rows(rows)).await.map(drop)
+        self.work.execute(insert.rows(rows)).await.map(drop)
     }
 
     /// Sets status and reason of a dead letter and counts an attempt.

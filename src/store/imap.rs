@@ -93,7 +93,7 @@ impl Store {
              WHERE b.bucket = r.bucket AND b.enabled = 1 AND s.tenant_id = b.tenant_id AND s.id = b.surface_id
                 AND s.status IN ('draft', 'active')"
         );
-        let buckets = Rowset::of(buckets).int("bucket", |bucket| i64::from(*bucket));
+        let buckets = Rowset::of_any_tenant(buckets).int("bucket", |bucket| i64::from(*bucket));
         let rows = self.pools.fetch(Statement::new(text).rows(buckets)).await?;
         rows.iter().map(|row| read_mailbox(&mut row.fields())).collect()
     }
@@ -268,18 +268,18 @@ impl Tx {
         // One statement may touch a row once: of several outcomes of one UID the last one counts.
         let last: BTreeMap<u32, LedgerRow> = rows.iter().map(|row| (row.uid, row.clone())).collect();
         let sorted: Vec<_> = last.into_values().collect();
-        let rows = Rowset::of(&sorted)
+        let rows = Rowset::of(tenant, &sorted)
             .int("uid", |row| i64::from(row.uid))
             .text("outcome", |row| row.outcome.as_str())
             .uuid("message_id", |row| row.message_id.map(|id| id.0));
         let upsert = Statement::new(
             "WITH {rows} INSERT INTO ledger (tenant_id, surface_id, mailbox_key, uid_validity, uid, outcome,
                 message_id)
-             SELECT $1, $2, $3, $4, r.uid, r.outcome, r.message_id FROM r WHERE true
+             SELECT r.tenant_id, $1, $2, $3, r.uid, r.outcome, r.message_id FROM r WHERE true
              ON CONFLICT (tenant_id, surface_id, mailbox_key, uid_validity, uid)
              DO UPDATE SET outcome = excluded.outcome, message_id = excluded.message_id",
         );
-        let upsert = upsert.bind(tenant).bind(surface).bind(mailbox_key(mailbox));
+        let upsert = upsert.bind(surface).bind(mailbox_key(mailbox));
         self.work.execute(upsert.bind(i64::from(uid_validity)).rows(rows)).await.map(drop)
     }
 

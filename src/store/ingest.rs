@@ -3,15 +3,15 @@
 //! size, and takes rows of one tenant.
 
 use super::conversations::insert_rows;
-use super::dialect::{Fields, Record, Rowset, RowsetOf, Statement};
-use super::{Result, Store, StoreError, Tx, sort_time, write_json};
+use super::dialect::{Fields, Rowset, Statement};
+use super::{Result, Store, Tx, sort_time, write_json};
 use crate::ids::{ConversationId, MessageId, SurfaceId, TenantId};
 use crate::model::attachment::Attachment;
 use crate::model::conversation::{Conversation, ConversationState, ConversationStatus, Participant};
 use crate::model::key::KeyHash;
 use crate::model::message::{Direction, Message};
 use jiff::Timestamp;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// The identity of a message: (tenant, surface, key) is unique. It outlives the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,18 +83,6 @@ pub struct SourceRef {
 }
 
 impl Store {
-    /// The identities among `keys`; outside any transaction, for a look ahead.
-    ///
-    /// # Errors
-    /// Any [`super::StoreError`].
-    pub async fn find_identities(
-        &self,
-        tenant: TenantId,
-        keys: &[(SurfaceId, KeyHash)],
-    ) -> Result<Vec<Identity>> {
-        read_identities(&self.pools.fetch(select_identities(tenant, keys)).await?)
-    }
-
     /// Where the raw source of a message lies.
     ///
     /// # Errors
@@ -120,93 +108,6 @@ impl Store {
 }
 
 impl Tx {
-    /// The identities among `keys`. One that this transaction has inserted counts as a tombstone
-    /// until its message is inserted too.
-    ///
-    /// # Errors
-    /// Any [`super::StoreError`].
-    pub async fn find_identities(
-        &mut self,
-        tenant: TenantId,
-        keys: &[(SurfaceId, KeyHash)],
-    ) -> Result<Vec<Identity>> {
-        read_identities(&self.work.fetch(select_identities(tenant, keys)).await?)
-    }
-
-    /// Keeps new identities.
-    ///
-    /// # Errors
-    /// [`super::StoreError::Stale`] if one of them was there already.
-    pub async fn insert_identities(&mut self, tenant: TenantId, identities: &[Identity]) -> Result<()> {
-        // Everyone inserts in one order: two writers of the same keys wait for each other, not in a circle.
-        let mut sorted: Vec<&Identity> = identities.iter().collect();
-        sorted.sort_unstable_by_key(|identity| (identity.surface_id, identity.key));
-        refuse_repeats(&sorted, |identity| (identity.surface_id, identity.key))?;
-        let rows = Rowset::of(&sorted)
-            .uuid("surface_id", |identity| identity.surface_id.0)
-            .hash("key", |identity| identity.key)
-            .hash("fingerprint", |identity| identity.fingerprint)
-            .uuid("message_id", |identity| identity.message_id.map(|id| id.0));
-        let insert = Statement::new(
-            "WITH {rows} INSERT INTO identities (tenant_id, surface_id, key, fingerprint, message_id)
-             SELECT $1, r.surface_id, r.key, r.fingerprint, r.message_id FROM r WHERE true
-             ON CONFLICT DO NOTHING",
-        );
-        let inserted = self.work.execute(insert.bind(tenant).rows(rows)).await?;
-        stale_unless_all(inserted, identities.len())
-    }
-
-    /// The matching keys among `keys`.
-    ///
-    /// # Errors
-    /// Any [`super::StoreError`].
-    pub async fn find_thread_keys(
-        &mut self,
-        tenant: TenantId,
-        keys: &[(SurfaceId, KeyHash)],
-    ) -> Result<Vec<ThreadKey>> {
-        let select = Statement::new(
-            "WITH {rows} SELECT k.surface_id, k.key, k.conversation_id FROM r CROSS JOIN thread_keys k
-             WHERE k.tenant_id = $1 AND k.surface_id = r.surface_id AND k.key = r.key",
-        );
-        let rows = self.work.fetch(select.bind(tenant).rows(key_rows(keys))).await?;
-        rows.iter()
-            .map(|row| {
-                let mut fields = row.fields();
-                Ok(ThreadKey { surface_id: fields.id()?, key: fields.hash()?, conversation_id: fields.id()? })
-            })
-            .collect()
-    }
-
-    /// Keeps new matching keys.
-    ///
-    /// # Errors
-    /// [`super::StoreError::Stale`] if one of them was there already.
-    pub async fn insert_thread_keys(&mut self, tenant: TenantId, keys: &[ThreadKey]) -> Result<()> {
-        let sorted = sort_keys(keys)?;
-        let insert = Statement::new(
-            "WITH {rows} INSERT INTO thread_keys (tenant_id, surface_id, key, conversation_id)
-             SELECT $1, r.surface_id, r.key, r.conversation_id FROM r WHERE true ON CONFLICT DO NOTHING",
-        );
-        let inserted = self.work.execute(insert.bind(tenant).rows(thread_key_rows(&sorted))).await?;
-        stale_unless_all(inserted, keys.len())
-    }
-
-    /// Lets matching keys lead elsewhere, making those that are not there yet. Only while the
-    /// conversation that they led to is locked.
-    ///
-    /// # Errors
-    /// Any [`super::StoreError`].
-    pub async fn point_thread_keys(&mut self, tenant: TenantId, keys: &[ThreadKey]) -> Result<()> {
-        let sorted = sort_keys(keys)?;
-        let upsert = Statement::new(
-            "WITH {rows} INSERT INTO thread_keys (tenant_id, surface_id, key, conversation_id)
-             SELECT $1, r.surface_id, r.key, r.conversation_id FROM r WHERE true
-             ON CONFLICT (tenant_id, surface_id, key) DO UPDATE SET conversation_id = excluded.conversation_id",
-        );
-        self.work.execute(upsert.bind(tenant).rows(thread_key_rows(&sorted))).await.map(drop)
-    }
-
     /// Locks conversations until the end of the transaction, in the order of their ids, and gives
     /// their state after the locks are held. Merged ones are given as they are (not their survivor).
     ///
@@ -223,41 +124,16 @@ impl Tx {
         let select = Statement::new(
             "WITH {rows} SELECT c.id, c.surface_id, c.status, c.message_count, c.last_message_at,
                 c.last_direction, c.created_at, c.merged_into, c.continued_by
-             FROM r CROSS JOIN conversations c WHERE c.tenant_id = $1 AND c.id = r.id
+             FROM r CROSS JOIN conversations c WHERE c.tenant_id = r.tenant_id AND c.id = r.id
              ORDER BY c.id {for_update:c}",
         );
-        let rows = Rowset::of(&sorted).uuid("id", |id| id.0);
-        let rows = self.work.fetch(select.bind(tenant).rows(rows)).await?;
+        let rows = Rowset::of(tenant, &sorted).uuid("id", |id| id.0);
+        let rows = self.work.fetch(select.rows(rows)).await?;
         let states: Vec<_> = rows.iter().map(|row| read_state(&mut row.fields())).collect::<Result<_>>()?;
         for state in states.iter().filter(|state| state.merged_into.is_none()) {
             self.pending.know(state.id, (state.surface_id, state.status));
         }
         Ok(states)
-    }
-
-    /// Which of these (conversation, external participant id) pairs are known as participants.
-    ///
-    /// # Errors
-    /// Any [`super::StoreError`].
-    pub async fn known_participants(
-        &mut self,
-        tenant: TenantId,
-        pairs: &[(ConversationId, String)],
-    ) -> Result<HashSet<(ConversationId, String)>> {
-        let rows = Rowset::of(pairs)
-            .uuid("conversation_id", |(conversation, _)| conversation.0)
-            .hash("key", |(_, external_id)| participant_key(external_id));
-        let select = Statement::new(
-            "WITH {rows} SELECT p.conversation_id, p.external_id FROM r CROSS JOIN participants p
-             WHERE p.tenant_id = $1 AND p.conversation_id = r.conversation_id AND p.key = r.key",
-        );
-        let rows = self.work.fetch(select.bind(tenant).rows(rows)).await?;
-        rows.iter()
-            .map(|row| {
-                let mut fields = row.fields();
-                Ok((fields.id()?, fields.text()?))
-            })
-            .collect()
     }
 
     /// Keeps new conversations.
@@ -286,7 +162,7 @@ impl Tx {
         changes: &[ConversationChange],
     ) -> Result<()> {
         self.know_shelves(tenant, changes.iter().map(|change| change.id)).await?;
-        let rows = Rowset::of(changes)
+        let rows = Rowset::of(tenant, changes)
             .uuid("id", |change| change.id.0)
             .text("status", |change| change.status.as_str())
             .int("message_count", |change| change.message_count)
@@ -298,46 +174,13 @@ impl Tx {
             "WITH {rows} UPDATE conversations SET status = r.status, message_count = r.message_count,
                 last_message_at = r.last_message_at, last_direction = r.last_direction,
                 continued_by = COALESCE(r.continued_by, conversations.continued_by), updated_at = r.updated_at
-             FROM r WHERE conversations.tenant_id = $1 AND conversations.id = r.id",
+             FROM r WHERE conversations.tenant_id = r.tenant_id AND conversations.id = r.id",
         );
-        self.work.execute(update.bind(tenant).rows(rows)).await?;
+        self.work.execute(update.rows(rows)).await?;
         for change in changes {
             self.pending.shift(tenant, change.id, change.status);
         }
         Ok(())
-    }
-
-    /// Keeps participants of conversations; known ones stay as they are.
-    ///
-    /// # Errors
-    /// Any [`super::StoreError`].
-    pub async fn insert_participants(
-        &mut self,
-        tenant: TenantId,
-        participants: &[(ConversationId, Participant)],
-        now: Timestamp,
-    ) -> Result<()> {
-        let mut keyed: Vec<_> = (0_i64..)
-            .zip(participants)
-            .map(|(position, (conversation, person))| {
-                (*conversation, participant_key(&person.external_id), position, person)
-            })
-            .collect();
-        keyed.sort_unstable_by_key(|(conversation, key, position, _)| (*conversation, *key, *position));
-        let rows = Rowset::of(&keyed)
-            .uuid("conversation_id", |(conversation, ..)| conversation.0)
-            .hash("key", |(_, key, ..)| *key)
-            .text("external_id", |(.., person)| person.external_id.as_str())
-            .maybe_text("name", |(.., person)| person.name.as_deref())
-            .maybe_text("email", |(.., person)| person.email.as_deref())
-            .int("position", |(_, _, position, _)| *position);
-        let insert = Statement::new(
-            "WITH {rows} INSERT INTO participants (tenant_id, conversation_id, key, external_id, name, email,
-                seen_at, position)
-             SELECT $1, r.conversation_id, r.key, r.external_id, r.name, r.email, $2, r.position
-             FROM r WHERE true ON CONFLICT DO NOTHING",
-        );
-        self.work.execute(insert.bind(tenant).bind(now).rows(rows)).await.map(drop)
     }
 
     /// Keeps new messages.
@@ -345,7 +188,7 @@ impl Tx {
     /// # Errors
     /// Any [`super::StoreError`].
     pub async fn insert_messages(&mut self, tenant: TenantId, messages: &[NewMessage]) -> Result<()> {
-        let rows = Rowset::of(messages)
+        let rows = Rowset::of(tenant, messages)
             .uuid("id", |new| new.message.id.0)
             .uuid("conversation_id", |new| new.message.conversation_id.0)
             .uuid("surface_id", |new| new.message.surface_id.0)
@@ -371,12 +214,12 @@ impl Tx {
                 role, direction, source_pack_id, source_offset, source_stored_bytes, source_size_bytes,
                 external_message_id, in_reply_to, flow_step_result_id, author_id, author_name, author_email,
                 content, content_html, metadata)
-             SELECT $1, r.id, r.conversation_id, r.surface_id, r.sent_at, r.created_at, r.role, r.direction,
+             SELECT r.tenant_id, r.id, r.conversation_id, r.surface_id, r.sent_at, r.created_at, r.role, r.direction,
                 r.pack_id, r.pack_offset, r.stored_bytes, r.size_bytes, r.external_id, r.in_reply_to,
                 r.flow_step_result_id, r.author_id, r.author_name, r.author_email, r.content, r.content_html,
                 r.metadata FROM r",
         );
-        self.work.execute(insert.bind(tenant).rows(rows)).await.map(drop)
+        self.work.execute(insert.rows(rows)).await.map(drop)
     }
 
     /// Keeps new attachments; each message's in the order given.
@@ -393,7 +236,7 @@ impl Tx {
             (0_i64..).zip(list.clone()).map(move |(position, attachment)| (message, position, attachment))
         };
         let placed: Vec<_> = attachments.iter().flat_map(numbered).collect();
-        let rows = Rowset::of(&placed)
+        let rows = Rowset::of(tenant, &placed)
             .uuid("id", |(.., attachment)| attachment.id.0)
             .uuid("message_id", |(message, ..)| message.0)
             .int("position", |(_, position, _)| *position)
@@ -408,10 +251,10 @@ impl Tx {
         let insert = Statement::new(
             "WITH {rows} INSERT INTO attachments (tenant_id, id, message_id, position, filename, content_type,
                 size_bytes, sha256, content_id, inline, state, source_url)
-             SELECT $1, r.id, r.message_id, r.position, r.filename, r.content_type, r.size_bytes, r.sha256,
+             SELECT r.tenant_id, r.id, r.message_id, r.position, r.filename, r.content_type, r.size_bytes, r.sha256,
                 r.content_id, r.inline, r.state, r.source_url FROM r",
         );
-        self.work.execute(insert.bind(tenant).rows(rows)).await.map(drop)
+        self.work.execute(insert.rows(rows)).await.map(drop)
     }
 
     /// Makes sure that it is known where these conversations are counted.
@@ -428,37 +271,6 @@ impl Tx {
     }
 }
 
-fn key_rows(keys: &[(SurfaceId, KeyHash)]) -> RowsetOf<'_, (SurfaceId, KeyHash)> {
-    Rowset::of(keys).uuid("surface_id", |(surface, _)| surface.0).hash("key", |(_, key)| *key)
-}
-
-fn select_identities(tenant: TenantId, keys: &[(SurfaceId, KeyHash)]) -> Statement<'_> {
-    // What is joined and missing was deleted: the identity is a tombstone.
-    Statement::new(
-        "WITH {rows} SELECT i.surface_id, i.key, i.fingerprint, m.id, m.conversation_id
-         FROM r CROSS JOIN identities i
-         LEFT JOIN messages m ON m.tenant_id = i.tenant_id AND m.id = i.message_id
-         WHERE i.tenant_id = $1 AND i.surface_id = r.surface_id AND i.key = r.key",
-    )
-    .bind(tenant)
-    .rows(key_rows(keys))
-}
-
-fn read_identities(rows: &[Record]) -> Result<Vec<Identity>> {
-    rows.iter()
-        .map(|row| {
-            let mut fields = row.fields();
-            Ok(Identity {
-                surface_id: fields.id()?,
-                key: fields.hash()?,
-                fingerprint: fields.hash()?,
-                message_id: fields.maybe_id()?,
-                conversation_id: fields.maybe_id()?,
-            })
-        })
-        .collect()
-}
-
 fn read_state(fields: &mut Fields<'_>) -> Result<ConversationState> {
     Ok(ConversationState {
         id: fields.id()?,
@@ -471,36 +283,4 @@ fn read_state(fields: &mut Fields<'_>) -> Result<ConversationState> {
         merged_into: fields.maybe_id()?,
         continued_by: fields.maybe_id()?,
     })
-}
-
-fn sort_keys(keys: &[ThreadKey]) -> Result<Vec<ThreadKey>> {
-    let mut sorted = keys.to_vec();
-    sorted.sort_unstable_by_key(|key| (key.surface_id, key.key));
-    refuse_repeats(&sorted, |key| (key.surface_id, key.key))?;
-    Ok(sorted)
-}
-
-fn thread_key_rows(sorted: &[ThreadKey]) -> RowsetOf<'_, ThreadKey> {
-    Rowset::of(sorted)
-        .uuid("surface_id", |key| key.surface_id.0)
-        .hash("key", |key| key.key)
-        .uuid("conversation_id", |key| key.conversation_id.0)
-}
-
-/// A repeat within one batch would look like a lost race for ever.
-fn refuse_repeats<T, K: PartialEq>(sorted: &[T], key: impl Fn(&T) -> K) -> Result<()> {
-    let repeated = sorted.iter().zip(sorted.iter().skip(1)).any(|(one, next)| key(one) == key(next));
-    if repeated {
-        let what = "a key stands twice in one batch".to_owned();
-        return Err(StoreError::Inconsistent { what, source: None });
-    }
-    Ok(())
-}
-
-fn stale_unless_all(inserted: u64, wanted: usize) -> Result<()> {
-    if usize::try_from(inserted) == Ok(wanted) { Ok(()) } else { Err(StoreError::Stale) }
-}
-
-fn participant_key(external_id: &str) -> KeyHash {
-    KeyHash::of(&[external_id.as_bytes()])
 }

@@ -10,18 +10,18 @@ use std::collections::HashMap;
 /// What refers to a conversation, and the loser itself last.
 const MOVES: [&str; 5] = [
     "WITH {rows} UPDATE messages SET conversation_id = r.survivor
-     FROM r WHERE messages.tenant_id = $1 AND messages.conversation_id = r.loser",
+     FROM r WHERE messages.tenant_id = r.tenant_id AND messages.conversation_id = r.loser",
     "WITH {rows} UPDATE thread_keys SET conversation_id = r.survivor
-     FROM r WHERE thread_keys.tenant_id = $1 AND thread_keys.conversation_id = r.loser",
+     FROM r WHERE thread_keys.tenant_id = r.tenant_id AND thread_keys.conversation_id = r.loser",
     "WITH {rows} INSERT INTO participants (tenant_id, conversation_id, key, external_id, name, email,
         seen_at, position)
      SELECT p.tenant_id, r.survivor, p.key, p.external_id, p.name, p.email, p.seen_at, p.position
-     FROM r CROSS JOIN participants p WHERE p.tenant_id = $1 AND p.conversation_id = r.loser
+     FROM r CROSS JOIN participants p WHERE p.tenant_id = r.tenant_id AND p.conversation_id = r.loser
      ON CONFLICT DO NOTHING",
     "WITH {rows} DELETE FROM participants
-     WHERE tenant_id = $1 AND conversation_id IN (SELECT r.loser FROM r)",
+     WHERE (tenant_id, conversation_id) IN (SELECT r.tenant_id, r.loser FROM r)",
     "WITH {rows} UPDATE conversations SET merged_into = r.survivor
-     FROM r WHERE conversations.tenant_id = $1 AND conversations.merged_into = r.loser",
+     FROM r WHERE conversations.tenant_id = r.tenant_id AND conversations.merged_into = r.loser",
 ];
 
 impl Tx {
@@ -39,13 +39,13 @@ impl Tx {
         let merges = end_to_end(merges);
         self.know_shelves(tenant, merges.iter().map(|merge| merge.loser)).await?;
         for text in MOVES {
-            self.work.execute(Statement::new(text).bind(tenant).rows(rows(&merges))).await?;
+            self.work.execute(Statement::new(text).rows(rows(tenant, &merges))).await?;
         }
         let mark = Statement::new(
-            "WITH {rows} UPDATE conversations SET merged_into = r.survivor, merged_at = $2, updated_at = $2
-             FROM r WHERE conversations.tenant_id = $1 AND conversations.id = r.loser",
+            "WITH {rows} UPDATE conversations SET merged_into = r.survivor, merged_at = $1, updated_at = $1
+             FROM r WHERE conversations.tenant_id = r.tenant_id AND conversations.id = r.loser",
         );
-        self.work.execute(mark.bind(tenant).bind(now).rows(rows(&merges))).await?;
+        self.work.execute(mark.bind(now).rows(rows(tenant, &merges))).await?;
         for merge in &merges {
             self.pending.vanish(tenant, merge.loser);
         }
@@ -53,8 +53,8 @@ impl Tx {
     }
 }
 
-fn rows(merges: &[Merge]) -> RowsetOf<'_, Merge> {
-    Rowset::of(merges).uuid("loser", |merge| merge.loser.0).uuid("survivor", |merge| merge.survivor.0)
+fn rows(tenant: TenantId, merges: &[Merge]) -> RowsetOf<'_, Merge> {
+    Rowset::of(tenant, merges).uuid("loser", |merge| merge.loser.0).uuid("survivor", |merge| merge.survivor.0)
 }
 
 /// Where a survivor is itself merged away, its losers go to the last survivor. Merges with oneself

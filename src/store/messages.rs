@@ -112,10 +112,10 @@ impl Store {
     ) -> Result<HashMap<MessageId, Vec<Attachment>>> {
         let text = format!(
             "WITH {{rows}} SELECT {ATTACHMENT_COLUMNS} FROM r CROSS JOIN attachments a
-             WHERE a.tenant_id = $1 AND a.message_id = r.id ORDER BY a.message_id, a.position"
+             WHERE a.tenant_id = r.tenant_id AND a.message_id = r.id ORDER BY a.message_id, a.position"
         );
-        let ids = Rowset::of(messages).uuid("id", |id| id.0);
-        let rows = self.pools.fetch(Statement::new(text).bind(tenant).rows(ids)).await?;
+        let ids = Rowset::of(tenant, messages).uuid("id", |id| id.0);
+        let rows = self.pools.fetch(Statement::new(text).rows(ids)).await?;
         let mut of_message: HashMap<MessageId, Vec<Attachment>> = HashMap::new();
         for row in &rows {
             let attachment = read_attachment(&mut row.fields())?;
@@ -152,12 +152,12 @@ impl Tx {
         sorted.dedup();
         let update = Statement::new(
             "WITH {rows} UPDATE messages SET direction = 'outbound', role = 'assistant'
-             FROM r WHERE messages.tenant_id = $1 AND messages.id = r.id
+             FROM r WHERE messages.tenant_id = r.tenant_id AND messages.id = r.id
                 AND (messages.direction IS NULL OR messages.direction <> 'outbound')
              RETURNING messages.id",
         );
-        let ids = Rowset::of(&sorted).uuid("id", |id| id.0);
-        let rows = self.work.fetch(update.bind(tenant).rows(ids)).await?;
+        let ids = Rowset::of(tenant, &sorted).uuid("id", |id| id.0);
+        let rows = self.work.fetch(update.rows(ids)).await?;
         rows.iter().map(|row| row.fields().id()).collect()
     }
 }

@@ -77,7 +77,7 @@ impl Tx {
         let Pending { counts, events, .. } = std::mem::take(&mut self.pending);
         let counts: Vec<_> = counts.into_iter().filter(|(_, by)| *by != 0).collect();
         if !counts.is_empty() {
-            let rows = Rowset::of(&counts)
+            let rows = Rowset::of_any_tenant(&counts)
                 .uuid("tenant_id", |((tenant, ..), _)| tenant.0)
                 .uuid("surface_id", |((_, surface, _), _)| surface.0)
                 .text("status", |((.., status), _)| *status)
@@ -109,7 +109,7 @@ impl Tx {
         };
         let first = row.fields().int()? - many + 1;
         let placed: Vec<(i64, &Event)> = (first..).zip(events).collect();
-        let rows = Rowset::of(&placed)
+        let rows = Rowset::of(tenant, &placed)
             .int("position", |(position, _)| *position)
             .uuid("id", |(_, event)| event.id.0)
             .text("kind", |(_, event)| event.kind.as_str())
@@ -122,9 +122,9 @@ impl Tx {
         let insert = Statement::new(
             "WITH {rows} INSERT INTO events (tenant_id, position, id, kind, surface_id, conversation_id,
                 message_id, merged_conversation_id, backfill, created_at)
-             SELECT $1, r.position, r.id, r.kind, r.surface_id, r.conversation_id, r.message_id,
+             SELECT r.tenant_id, r.position, r.id, r.kind, r.surface_id, r.conversation_id, r.message_id,
                 r.merged_conversation_id, r.backfill, r.created_at FROM r",
         );
-        self.work.execute(insert.bind(tenant).rows(rows)).await.map(drop)
+        self.work.execute(insert.rows(rows)).await.map(drop)
     }
 }

@@ -17,3 +17,4 @@ mod mailbox;
 mod servers;
 mod store;
 mod threads;
+mod webhooks;

@@ -44,7 +44,7 @@ fn the_vector_of_the_standard_webhooks_libraries_verifies() {
 fn older_svix_headers_and_several_signatures_are_read() {
     let post = signed(r#"{"content":"x"}"#, "1760000000");
     let proof = post.headers.get("webhook-signature").unwrap().to_owned();
-    let svix = Post::new(post.body.clone())
+    let svix = Post::new(r#"{"content":"x"}"#)
         .header("svix-id", "msg_1")
         .header("svix-timestamp", "1760000000")
         .header("svix-signature", format!("v2,zzz v1,AAAA {proof} v1a,AAAA"));
@@ -114,8 +114,7 @@ fn damaged_signature_headers_are_refused() {
         "sha256=".to_owned(),
         format!("sha1={good}"),
         good.clone(),
-        format!("sha256={}", &good[..63]),
-        format!("sha256={}", &good[..62]),
+        format!("sha256={}", good.strip_suffix(char::is_alphanumeric).unwrap()),
         format!("sha256={good}00"),
         "sha256=zz".to_owned(),
         "\u{e9}\u{e9}\u{e9}\u{e9}=".to_owned(),

@@ -55,12 +55,19 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .url_relative(ammonia::UrlRelative::Deny)
         .attribute_filter(|element, attribute, value| {
             let is_image = element == "img" && attribute == "src";
-            let scheme = value.trim_start().split(':').next().unwrap_or_default().to_ascii_lowercase();
-            match scheme.as_str() {
-                "data" if attribute_is_url(attribute) => {
-                    (is_image && is_inline_image(value)).then_some(value.into())
+            if !attribute_is_url(attribute) {
+                return Some(Cow::Borrowed(value));
+            }
+            // Browsers drop tabs, line ends and leading controls before they look at the scheme.
+            let url: String = value.chars().filter(|c| !c.is_control()).collect();
+            let url = url.trim();
+            match url.split_once(':') {
+                Some((scheme, id)) if scheme.eq_ignore_ascii_case("cid") => {
+                    is_image.then(|| format!("cid:{id}").into())
                 }
-                "cid" if attribute_is_url(attribute) => is_image.then_some(value.into()),
+                Some((scheme, _)) if scheme.eq_ignore_ascii_case("data") => {
+                    (is_image && is_inline_image(url)).then(|| url.to_owned().into())
+                }
                 _ => Some(Cow::Borrowed(value)),
             }
         });
@@ -73,7 +80,7 @@ fn attribute_is_url(attribute: &str) -> bool {
 
 /// Raster images only: SVG can run scripts.
 fn is_inline_image(value: &str) -> bool {
-    let value = value.trim_start().to_ascii_lowercase();
+    let value = value.get(..value.floor_char_boundary(32)).unwrap_or_default().to_ascii_lowercase();
     ["data:image/png;", "data:image/jpeg;", "data:image/gif;", "data:image/webp;"]
         .iter()
         .any(|start| value.starts_with(start))

@@ -86,6 +86,13 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
+    for (path, map) in [
+        ("config", &mut surface.config),
+        ("inbound", &mut surface.inbound),
+        ("outbound", &mut surface.outbound),
+    ] {
+        super::unmask(path, map, &JsonMap::new())?;
+    }
     check(&state, id, &surface.name, &surface.inbound)?;
     seal(&state, caller.tenant_id, &mut surface);
     retry(|| insert(&state, &caller, &surface)).await?;

@@ -19,7 +19,7 @@ use crate::channel::Channel;
 use crate::ids::{SurfaceId, TenantId};
 use crate::model::JsonMap;
 use crate::model::surface::{Surface, SurfaceStatus};
-use crate::secret::mask_map;
+use crate::secret::{keep_masked, mask_map};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -115,6 +115,14 @@ fn check(state: &AppState, surface: SurfaceId, name: &str, inbound: &JsonMap) ->
         Ok(_) => Ok(()),
         Err(error) => Err(ApiError::invalid(vec![Problem { path: error.key, message: error.problem }])),
     }
+}
+
+/// Puts stored secrets where a client sent back their masks.
+fn unmask(path: &str, new: &mut JsonMap, stored: &JsonMap) -> Result<(), ApiError> {
+    keep_masked(new, stored).map_err(|error| {
+        tracing::debug!(%error, "a mask came back for nothing");
+        ApiError::invalid_field(path, "holds a mask, and no secret is stored in its place")
+    })
 }
 
 /// Seals every secret of a surface's three maps.

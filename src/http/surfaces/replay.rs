@@ -136,15 +136,17 @@ fn read(
 /// A mail that the store refused: its bytes are the letter's body.
 fn mail_envelope(caller: &Caller, letter: &DeadLetter) -> Envelope {
     let origin: Value = serde_json::from_str(&letter.origin).unwrap_or_default();
-    let number =
-        |name: &str| origin[name].as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
-    let origin = match origin["kind"].as_str() {
+    let text = |name: &str| origin.get(name).and_then(Value::as_str);
+    let number = |name: &str| {
+        origin.get(name).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
+    };
+    let origin = match text("kind") {
         Some("imap") => Origin::Imap {
-            mailbox: origin["mailbox"].as_str().unwrap_or_default().to_owned(),
+            mailbox: text("mailbox").unwrap_or_default().to_owned(),
             uid_validity: number("uidValidity"),
             uid: number("uid"),
-            internal_date: origin["internalDate"].as_str().and_then(|text| text.parse().ok()),
-            sent: origin["sent"].as_bool().unwrap_or(false),
+            internal_date: text("internalDate").and_then(|text| text.parse().ok()),
+            sent: origin.get("sent").and_then(Value::as_bool).unwrap_or(false),
             backfill: false,
         },
         _ => Origin::Import,

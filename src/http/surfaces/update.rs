@@ -1,7 +1,6 @@
 //! `PUT /v1/surfaces/{surfaceId}`.
 
-use super::{SurfaceView, check, seal, visible_surface, word};
-use crate::http::error::Problem;
+use super::{SurfaceView, check, seal, unmask, visible_surface, word};
 use crate::http::extract::{Body, Id};
 use crate::http::fields::{Fields, FromFields};
 use crate::http::{ApiError, AppState, Caller, Scope, retry};
@@ -9,7 +8,6 @@ use crate::ids::SurfaceId;
 use crate::limits::NAME_CHARS;
 use crate::model::JsonMap;
 use crate::model::surface::{Surface, SurfaceStatus};
-use crate::secret::keep_masked;
 use axum::Json;
 use axum::extract::State;
 use utoipa::ToSchema;
@@ -121,11 +119,7 @@ async fn change(
 fn merge(path: &str, stored: &JsonMap, patch: Option<&JsonMap>) -> Result<JsonMap, ApiError> {
     let Some(patch) = patch else { return Ok(stored.clone()) };
     let mut new = patch.clone();
-    keep_masked(&mut new, stored).map_err(|error| {
-        let message = "holds a mask, and no secret is stored for it".to_owned();
-        tracing::debug!(%error, "a mask came back for nothing");
-        ApiError::invalid(vec![Problem { path: path.to_owned(), message }])
-    })?;
+    unmask(path, &mut new, stored)?;
     let mut merged = stored.clone();
     for (name, value) in new {
         if value.is_null() {

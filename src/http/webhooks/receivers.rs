@@ -29,12 +29,17 @@ pub struct Receiver {
     pub channel: Channel,
     /// What it has let in lately.
     pub(super) admission: Arc<Admission>,
-    updated_at: Timestamp,
+    /// What it was compiled from.
+    source: Surface,
 }
 
-/// The receivers in use. An id without a surface, or whose surface takes no webhooks, is `None`.
+/// When an id was looked up, and what it was: one without a surface, or whose surface takes no
+/// webhooks, is `None`.
+type Lookup = (Timestamp, Option<Arc<Receiver>>);
+
+/// The receivers in use.
 #[derive(Debug, Default)]
-pub struct Receivers(Mutex<HashMap<SurfaceId, (Timestamp, Option<Arc<Receiver>>)>>);
+pub struct Receivers(Mutex<HashMap<SurfaceId, Lookup>>);
 
 impl Receivers {
     /// The receiver of that id.
@@ -81,9 +86,13 @@ impl Receivers {
         }
     }
 
-    fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<SurfaceId, (Timestamp, Option<Arc<Receiver>>)>> {
+    fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<SurfaceId, Lookup>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_same(before: &Surface, now: &Surface) -> bool {
+    before.inbound == now.inbound && before.status == now.status && before.name == now.name
 }
 
 /// Compiles a surface, unless `before` is of the same settings already.
@@ -96,7 +105,7 @@ fn build(
     if surface.inbound.is_empty() {
         return Ok(None);
     }
-    if let Some(before) = before.filter(|before| before.updated_at == surface.updated_at) {
+    if let Some(before) = before.filter(|before| is_same(&before.source, surface)) {
         return Ok(Some(before.clone()));
     }
     let opened = state.sealer.open_map(&surface.inbound, tenant_id, surface.id).map_err(|error| {
@@ -121,6 +130,6 @@ fn build(
         takes_messages: surface.status.takes_messages(),
         channel,
         admission: before.map_or_else(Arc::default, |before| before.admission.clone()),
-        updated_at: surface.updated_at,
+        source: surface.clone(),
     })))
 }

@@ -17,7 +17,7 @@ const CACHED_STATEMENTS: usize = 256;
 /// that was made while a table was small and read it whole would stay cached while it grows, so
 /// those plans are priced out.
 const SETTINGS: &str = "SET default_transaction_isolation = 'read committed'; SET synchronous_commit = on; \
-     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; \
+     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET jit = off; \
      SET client_min_messages = warning";
 
 /// Opens the pool and one connection, so that a wrong address is known at once.
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn rows_are_arrays_numbered_behind_the_single_values() {
         let items = [1_i64];
-        let rowset = Rowset::of(&items).int("a", |n| *n).text("b", |_| "x").done();
+        let rowset = Rowset::of_any_tenant(&items).int("a", |n| *n).text("b", |_| "x").done();
         let text = write_text("WITH {rows} SELECT $1 FROM r, t {for_update:t}", Some(&rowset), 1);
         assert_eq!(
             text,

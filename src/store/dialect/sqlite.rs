@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn single_values_are_numbered_behind_the_cells() {
         let items = [1_i64, 2];
-        let rowset = Rowset::of(&items).int("a", |n| *n).int("b", |_| None).done();
+        let rowset = Rowset::of_any_tenant(&items).int("a", |n| *n).int("b", |_| None).done();
         let text = write_text("WITH {rows} SELECT $1, $12 FROM r {for_update:r}", &rowset.columns, 2, 4);
         assert_eq!(
             text,
@@ -236,7 +236,7 @@ mod tests {
     fn every_row_is_in_one_chunk_and_chunks_have_few_sizes() {
         for rows in 0..600 {
             let items = vec![1_i64; rows];
-            let chunks = chunks(Some(&Rowset::of(&items).int("a", |n| *n).done()));
+            let chunks = chunks(Some(&Rowset::of_any_tenant(&items).int("a", |n| *n).done()));
             assert_eq!(chunks.iter().map(|chunk| chunk.rows).sum::<usize>(), rows);
             assert!(chunks.iter().all(|chunk| chunk.rows <= chunk.size));
             assert!(chunks.iter().all(|chunk| CHUNK_ROWS.iter().any(|(size, _)| *size == chunk.size)));

@@ -46,8 +46,15 @@ pub(in crate::store) struct RowsetOf<'q, T> {
 }
 
 impl<'q> Rowset<'q> {
+    /// One row for each of `items`, each with its `tenant_id`. The tenant stands in the rows and not
+    /// in the statement, because PostgreSQL, seeing a constant, might plan to read all that the
+    /// tenant has, which is quick while that is little, and keep to that plan.
+    pub(in crate::store) fn of<T>(tenant: TenantId, items: &'q [T]) -> RowsetOf<'q, T> {
+        Self::of_any_tenant(items).uuid("tenant_id", move |_| tenant.0)
+    }
+
     /// One row for each of `items`.
-    pub(in crate::store) fn of<T>(items: &'q [T]) -> RowsetOf<'q, T> {
+    pub(in crate::store) fn of_any_tenant<T>(items: &'q [T]) -> RowsetOf<'q, T> {
         RowsetOf { items, columns: Vec::new() }
     }
 }

@@ -312,7 +312,13 @@ impl World {
         self.send(Method::GET, path, headers, None).await
     }
 
-    async fn send(&self, method: Method, path: &str, headers: HeaderMap, body: Option<Vec<u8>>) -> Answer {
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Option<Vec<u8>>,
+    ) -> Answer {
         let mut request =
             self.client.request(method, format!("http://{}{path}", self.address)).headers(headers);
         if let Some(body) = body {
