@@ -3,14 +3,14 @@
 
 use crate::blobs::{BlobError, Blobs};
 use crate::config::Config;
-use crate::http::imap::smtp::{Rules, RulesError};
-use crate::http::{self, AppState, KeyCache, ServerLimits, Services, Settings};
+use crate::http::{self, AppState, KeyCache, ServerLimits, Services, Settings, SmtpRules, SmtpRulesError};
+use crate::ids::WorkerId;
 use crate::imap::{self, poll::InFlight};
 use crate::lifecycle::Lifecycle;
 use crate::limits;
 use crate::site::{FirstKey, Site, SiteError};
 use crate::store::StoreError;
-use crate::supervisor::{Parts, Supervisor};
+use crate::supervisor::{Identity, Parts, Supervisor};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub enum AppError {
     Tls(#[from] imap::TlsSetupError),
     /// The same for sending.
     #[error(transparent)]
-    Smtp(#[from] RulesError),
+    Smtp(#[from] SmtpRulesError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source} (INLET_LISTEN sets another address)")]
     Listen {
@@ -61,6 +61,8 @@ pub struct App {
     url: String,
     first_key: FirstKey,
     state: AppState,
+    /// Held as long as this worker runs.
+    _identity: Identity,
 }
 
 impl App {
@@ -82,6 +84,7 @@ impl App {
         let listener = TcpListener::bind(server.listen).await.map_err(failed)?;
         let url = server.url_at(listener.local_addr().map_err(failed)?);
         let first_key = site.ensure_first_key().await?;
+        let identity = Identity::claim(&site.config.data.dir, &site.ids);
         let state = AppState {
             store: site.store.clone(),
             clock: site.clock.clone(),
@@ -102,10 +105,10 @@ impl App {
                 &site.clock,
                 CancellationToken::new(),
             )),
-            supervisor: supervisor(&site)?,
+            supervisor: supervisor(&site, identity.worker)?,
             smtp: Arc::new(smtp_rules(&site.config)?),
         };
-        Ok(Self { site, listener, url, first_key, state })
+        Ok(Self { site, listener, url, first_key, state, _identity: identity })
     }
 
     /// Where clients reach it.
@@ -152,7 +155,7 @@ impl App {
     }
 }
 
-fn supervisor(site: &Site) -> Result<Supervisor, AppError> {
+fn supervisor(site: &Site, worker: WorkerId) -> Result<Supervisor, AppError> {
     let config = &site.config;
     let max_message_bytes = u64::from(config.imap.max_message_bytes);
     Ok(Supervisor::new(Parts {
@@ -168,13 +171,13 @@ fn supervisor(site: &Site) -> Result<Supervisor, AppError> {
         },
         in_flight: InFlight::new(limits::IN_FLIGHT_BYTES as u64),
         max_message_bytes,
-        worker: site.ids.next(),
+        worker,
     }))
 }
 
-fn smtp_rules(config: &Config) -> Result<Rules, RulesError> {
+fn smtp_rules(config: &Config) -> Result<SmtpRules, SmtpRulesError> {
     let network = &config.network;
-    Rules::new(network.allow_private_hosts, network.allow_plaintext, &config.tls.extra_ca)
+    SmtpRules::new(network.allow_private_hosts, network.allow_plaintext, &config.tls.extra_ca)
 }
 
 async fn fold_metrics(metrics: PrometheusHandle, end: CancellationToken) {

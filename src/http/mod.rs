@@ -9,7 +9,7 @@ mod events;
 pub mod extract;
 pub mod fields;
 mod health;
-pub mod imap;
+mod imap;
 mod messaging;
 mod observe;
 pub mod openapi;
@@ -22,6 +22,7 @@ pub mod webhooks;
 
 pub use auth::{Caller, KeyCache, Scope};
 pub use error::ApiError;
+pub use imap::smtp::{Rules as SmtpRules, RulesError as SmtpRulesError};
 pub use retry::retry;
 pub use router::{document as openapi, router};
 pub use server::{ServerLimits, serve};
@@ -64,7 +65,7 @@ pub struct AppState {
     /// Polls mailboxes.
     pub supervisor: Supervisor,
     /// The rules for talking to SMTP servers.
-    pub smtp: Arc<imap::smtp::Rules>,
+    pub smtp: Arc<SmtpRules>,
 }
 
 /// The parts of the process that handlers call.

@@ -7,6 +7,7 @@
 
 pub mod backoff;
 pub mod hosts;
+mod identity;
 mod live;
 mod now;
 pub mod schedule;
@@ -16,6 +17,7 @@ mod token;
 mod trigger;
 mod worker;
 
+pub use identity::Identity;
 pub use live::Connection;
 pub use now::{PollNowError, SurfacePoll};
 pub use token::{TokenError, Tokens};

@@ -60,6 +60,8 @@ struct Memory {
     place: Option<Place>,
     session: Option<(Session, Instant)>,
     failures: u32,
+    /// The last attempt stored something before it failed.
+    made_progress: bool,
     short_lives: u32,
     looked_back_at: Option<Instant>,
     idle_refused: bool,
@@ -224,7 +226,9 @@ impl<S: MailboxSink> Task<S> {
             progress: &progress,
         };
         let place = memory.place.get_or_insert_default();
-        poller.poll(session, place, look_back).await
+        let poll = poller.poll(session, place, look_back).await;
+        memory.made_progress = poll.report.found_mail();
+        poll
     }
 
     /// The ledger's part of the look-back, when one is due. Reads the cursor at the first poll.
@@ -307,7 +311,9 @@ impl<S: MailboxSink> Task<S> {
 
     /// How long to wait before the next attempt.
     fn note_failure(&self, failure: &Failure, memory: &mut Memory) -> Duration {
-        memory.failures = memory.failures.saturating_add(1);
+        // A poll that got further is not the same failure again.
+        let before = if std::mem::take(&mut memory.made_progress) { 0 } else { memory.failures };
+        memory.failures = before.saturating_add(1);
         let trouble = failure.trouble();
         let wait = backoff::delay(trouble, memory.failures, failure.suggested_wait(), self.shared.chance());
         let (surface, failures) = (self.mailbox.surface_id, memory.failures);

@@ -11,17 +11,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
-
-/// What may be asked for.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes what the handler reads by name")]
-pub struct PollQuery {
-    /// `false` answers at once, with 202.
-    #[param(value_type = Option<bool>)]
-    wait: Option<bool>,
-}
+use utoipa::ToSchema;
 
 /// What a poll did.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,7 +49,10 @@ pub struct PollAccepted {
 /// Polls now. Callers that come during a poll share the one that follows it.
 #[utoipa::path(
     post, path = "/v1/messaging/imap/{surfaceId}/poll", tag = "imap",
-    params(("surfaceId" = String, Path, description = "A surface of type email"), PollQuery),
+    params(
+        ("surfaceId" = String, Path, description = "A surface of type email"),
+        ("wait" = Option<bool>, Query, description = "`false` answers at once, with 202"),
+    ),
     responses(
         (status = 200, body = PollAnswer),
         (status = 202, description = "Asked for, with wait=false", body = PollAccepted),

@@ -60,8 +60,8 @@ impl Walk {
                         batch.bodies.iter().copied().chain(batch.oversized.iter().map(|(uid, _)| *uid));
                     asked.filter(|uid| *uid >= next).min()
                 });
-                let was_alone = batch.bodies.len() + batch.oversized.len() == 1;
-                Step::Broken { partial: Some(ready), at, was_alone, error: error.into() }
+                let asked = batch.bodies.len() + batch.oversized.len();
+                Step::Broken { partial: Some(ready), at, asked, error: error.into() }
             }
         }
     }

@@ -39,6 +39,11 @@ impl InFlight {
         }
     }
 
+    /// The whole budget, in bytes.
+    pub(super) fn all_bytes(&self) -> u64 {
+        u64::from(self.all) * UNIT_BYTES
+    }
+
     /// Bytes that are free now.
     #[must_use]
     pub fn free_bytes(&self) -> u64 {

@@ -12,6 +12,8 @@ mod fetch;
 mod in_flight;
 mod plan;
 mod suspect;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub use in_flight::InFlight;
@@ -203,8 +205,8 @@ pub struct Poller<'a, S> {
 impl<S: MailboxSink> Poller<'_, S> {
     /// Reads until nothing is left. With `look_back`, UIDs below the cursor that have no outcome are read as well.
     pub async fn poll(&self, session: Session, place: &mut Place, look_back: Option<LookBack>) -> Poll {
-        let mut report = Report::default();
-        report.last_uid = place.cursor.as_ref().map_or(0, |cursor| cursor.last_uid);
+        let last_uid = place.cursor.as_ref().map_or(0, |cursor| cursor.last_uid);
+        let mut report = Report { last_uid, ..Report::default() };
         let end = self.rounds(session, place, look_back, &mut report).await;
         Poll { report, end }
     }
@@ -328,11 +330,11 @@ impl<S: MailboxSink> Poller<'_, S> {
                 Step::Ready(open, ready) => (session, waiting) = (open, Some(ready)),
                 Step::End(open) => return Ok(open),
                 Step::Stopped => return Err(PollError::Stopped),
-                Step::Broken { partial, at, was_alone, error } => {
+                Step::Broken { partial, at, asked, error } => {
                     let stored = self.store(partial.filter(|ready| ready.has_outcomes())).await?;
                     self.settle(stored, &walk, place, report);
                     if let (Some(uid), PollError::Imap(error)) = (at, &error) {
-                        note_failure(&mut place.suspect, uid, was_alone, error);
+                        note_failure(&mut place.suspect, uid, asked, error);
                     }
                     return Err(error);
                 }
@@ -407,7 +409,7 @@ struct Stored {
     through_uid: u32,
 }
 
-fn note_failure(suspect: &mut Suspect, uid: u32, was_alone: bool, error: &Error) {
+fn note_failure(suspect: &mut Suspect, uid: u32, asked: usize, error: &Error) {
     let is_of_fetch = match error {
         Error::Refused { phase, .. }
         | Error::Bye { phase, .. }
@@ -426,5 +428,5 @@ fn note_failure(suspect: &mut Suspect, uid: u32, was_alone: bool, error: &Error)
         (None, Error::Guard { .. } | Error::Protocol { .. }) => Fault::Protocol,
         _ => Fault::Other,
     };
-    suspect.failed(uid, was_alone, fault);
+    suspect.failed(uid, asked, fault);
 }

@@ -3,12 +3,15 @@
 //!
 //! Rows that arrived before a failure are stored, so the first mail that is still missing is the suspect.
 
-/// Failures at one mail before it is fetched alone.
-const ALONE_AFTER: u32 = 3;
-/// Failures at one mail, the last ones alone, before it is passed over, if the server broke the protocol.
-const PROTOCOL_FAILURES: u32 = 4;
-/// The same if it refused or fell silent, which may have nothing to do with this mail.
-const OTHER_FAILURES: u32 = 8;
+/// Failures at one mail before batches shrink, if the server refused or fell silent: that may have nothing to do with
+/// a mail. What breaks the protocol shrinks them at once.
+const SHRINK_AFTER: u32 = 3;
+/// How much batches shrink at a failure.
+const SHRINK: usize = 8;
+/// Failures of one mail alone before it is passed over, if it breaks the protocol.
+const ALONE_FAILURES: u32 = 2;
+/// Failures at one mail, the last one alone, before it is passed over in any case.
+const ALL_FAILURES: u32 = 8;
 
 /// What failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,7 @@ pub(super) enum Fault {
 struct Suspicion {
     uid: u32,
     failures: u32,
+    alone: u32,
     verdict: Option<Verdict>,
 }
 
@@ -47,23 +51,26 @@ pub(super) struct Suspect {
 }
 
 impl Suspect {
-    /// Fetching failed, and `uid` is the first one that is still missing. `was_alone`: nothing else was asked for.
-    pub fn failed(&mut self, uid: u32, was_alone: bool, fault: Fault) {
-        let failures = match self.suspicion {
-            Some(before) if before.uid == uid => before.failures + 1,
-            _ => 1,
-        };
+    /// Fetching `asked` mails failed, and `uid` is the first one that is still missing.
+    pub fn failed(&mut self, uid: u32, asked: usize, fault: Fault) {
+        let before = self.suspicion.filter(|before| before.uid == uid);
+        let (failures, alone) = before.map_or((0, 0), |before| (before.failures, before.alone));
+        let was_alone = asked <= 1;
+        let (failures, alone) = (failures + 1, alone + u32::from(was_alone));
         let verdict = match fault {
             _ if !was_alone => None,
             Fault::Oversized(bytes) => Some(Verdict::Oversized(bytes)),
-            Fault::Protocol if failures >= PROTOCOL_FAILURES => Some(Verdict::Unfetchable),
-            Fault::Other if failures >= OTHER_FAILURES => Some(Verdict::Unfetchable),
+            Fault::Protocol if alone >= ALONE_FAILURES => Some(Verdict::Unfetchable),
+            Fault::Other if failures >= ALL_FAILURES => Some(Verdict::Unfetchable),
             Fault::Protocol | Fault::Other => None,
         };
-        if failures >= ALONE_AFTER || matches!(fault, Fault::Oversized(_)) {
-            self.narrowed_to = Some(1);
-        }
-        self.suspicion = Some(Suspicion { uid, failures, verdict });
+        let narrow = match fault {
+            Fault::Oversized(_) => Some(1),
+            Fault::Protocol => Some(asked / SHRINK),
+            Fault::Other => (failures >= SHRINK_AFTER).then_some(asked / SHRINK),
+        };
+        self.narrowed_to = narrow.map(|messages| messages.max(1)).or(self.narrowed_to);
+        self.suspicion = Some(Suspicion { uid, failures, alone, verdict });
     }
 
     /// A batch was fetched and stored: batches may grow again, and the suspect is cleared.
@@ -88,25 +95,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn b20_the_mail_that_breaks_the_protocol_is_found_and_passed_over() {
+    fn b20_the_mail_that_breaks_the_protocol_is_narrowed_down_to_and_passed_over() {
         let mut suspect = Suspect::default();
-        for _ in 0..3 {
-            assert_eq!(suspect.limit(500), 500);
-            suspect.failed(7, false, Fault::Protocol);
-            assert_eq!(suspect.verdict(7), None);
+        let mut limits = Vec::new();
+        while suspect.verdict(7).is_none() {
+            limits.push(suspect.limit(500));
+            suspect.failed(7, suspect.limit(500), Fault::Protocol);
         }
-        assert_eq!(suspect.limit(500), 1);
-        suspect.failed(7, true, Fault::Protocol);
-        assert_eq!(suspect.verdict(7), Some(Verdict::Unfetchable));
-        assert_eq!(suspect.verdict(8), None);
+        assert_eq!(limits, [500, 62, 7, 1, 1]);
+        assert_eq!((suspect.verdict(7), suspect.verdict(8)), (Some(Verdict::Unfetchable), None));
     }
 
     #[test]
     fn batches_grow_again_after_the_suspect_has_passed() {
         let mut suspect = Suspect::default();
-        suspect.failed(7, false, Fault::Oversized(1 << 40));
+        suspect.failed(7, 500, Fault::Oversized(1 << 40));
         assert_eq!((suspect.limit(500), suspect.verdict(7)), (1, None));
-        suspect.failed(7, true, Fault::Oversized(1 << 40));
+        suspect.failed(7, 1, Fault::Oversized(1 << 40));
         assert_eq!(suspect.verdict(7), Some(Verdict::Oversized(1 << 40)));
         let limits: Vec<usize> = std::iter::from_fn(|| {
             suspect.passed();
@@ -121,7 +126,7 @@ mod tests {
     fn c12_a_mail_that_the_server_refuses_is_passed_over_later_than_one_that_breaks_the_protocol() {
         let mut suspect = Suspect::default();
         let count = (1..).find(|_| {
-            suspect.failed(7, suspect.limit(500) == 1, Fault::Other);
+            suspect.failed(7, suspect.limit(500), Fault::Other);
             suspect.verdict(7).is_some()
         });
         assert_eq!(count, Some(8));
@@ -130,9 +135,9 @@ mod tests {
     #[test]
     fn progress_elsewhere_starts_the_count_anew() {
         let mut suspect = Suspect::default();
-        suspect.failed(7, false, Fault::Other);
-        suspect.failed(7, false, Fault::Other);
-        suspect.failed(9, false, Fault::Other);
+        suspect.failed(7, 500, Fault::Other);
+        suspect.failed(7, 500, Fault::Other);
+        suspect.failed(9, 500, Fault::Other);
         assert_eq!(suspect.limit(500), 500);
     }
 }

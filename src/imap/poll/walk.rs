@@ -51,12 +51,12 @@ pub(super) enum Step {
     /// The caller asked to stop.
     Stopped,
     /// The session is gone. What came before the gap is good; `at` is the first UID that is missing.
-    Broken { partial: Option<Ready>, at: Option<u32>, was_alone: bool, error: PollError },
+    Broken { partial: Option<Ready>, at: Option<u32>, asked: usize, error: PollError },
 }
 
 impl Step {
     pub(super) fn broken(error: impl Into<PollError>) -> Self {
-        Self::Broken { partial: None, at: None, was_alone: false, error: error.into() }
+        Self::Broken { partial: None, at: None, asked: 0, error: error.into() }
     }
 }
 
@@ -118,7 +118,8 @@ impl Walk {
         loop {
             let bounds = Bounds {
                 messages: suspect.limit(limits::BATCH_MESSAGES),
-                bytes: BATCH_BYTES,
+                // One batch is fetched while another is stored.
+                bytes: BATCH_BYTES.min(poller.in_flight.all_bytes() / 2),
                 max_message_bytes: poller.max_message_bytes,
             };
             if let Some(batch) = next_batch(&mut self.items, bounds, self.listed_through) {
@@ -141,10 +142,10 @@ impl Walk {
             self.next = u64::from(last) + 1;
             self.width = next_width(self.width, uids.is_empty(), self.exists);
             let at = uids.first().copied();
-            let was_alone = uids.len() == 1;
+            let asked = uids.len();
             match self.sort_out(poller, open, uids, suspect).await {
                 Ok((open, items)) => (session, self.items) = (open, items),
-                Err(error) => return Step::Broken { partial: None, at, was_alone, error },
+                Err(error) => return Step::Broken { partial: None, at, asked, error },
             }
             self.listed_through = last;
         }

@@ -8,6 +8,6 @@ mod login;
 mod mailboxes;
 mod network;
 mod pace;
-mod server;
+pub(super) mod server;
 mod timing;
 mod words;

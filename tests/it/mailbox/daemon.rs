@@ -78,7 +78,8 @@ async fn a_restart_goes_on_where_the_cursor_stands() {
     let Some(mut world) = World::new().await else { return };
     world.user.deliver("INBOX", &[mail(1), mail(2)]);
     world.start(json!({})).await;
-    assert_eq!(world.poll().await + u64::from(world.status().await["messagesProcessed"] == 2) > 0, true);
+    world.poll().await;
+    assert_eq!(world.status().await["messagesProcessed"], 2);
     world.restart().await;
     assert_eq!(world.poll().await, 0);
     assert_eq!(world.status().await["lastUid"], 2);
@@ -240,4 +241,86 @@ async fn what_is_wrong_with_the_settings_is_told_at_once() {
     assert_eq!((status, &answer["code"]), (400, &json!("NOT_AN_EMAIL_SURFACE")));
     let missing = "/v1/messaging/imap/01890000-0000-7000-8000-000000000000/status";
     assert_eq!(world.send(Method::GET, missing, None).await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i03_a_worker_killed_while_it_reads_loses_nothing_and_doubles_nothing() {
+    let Some(mut world) = World::with_process().await else { return };
+    world.user.deliver("INBOX", &(1..=2_000).map(mail).collect::<Vec<_>>());
+    world.start(json!({})).await;
+    for text in ["Text 1.", "Text 600.", "Text 1100."] {
+        // Somewhere behind this mail's commit.
+        world.events().await.wait_for(text).await;
+        world.crash().await;
+    }
+    world.poll().await;
+    assert_eq!(world.status().await["lastUid"], 2_000);
+    let path = format!("/v1/messaging/conversations?surfaceId={}&limit=1", world.surface);
+    let (_, list) = world.send(Method::GET, &path, None).await;
+    assert_eq!(list["pagination"]["totalCount"], 2_000, "{}", list["pagination"]);
+    world.user.deliver("INBOX", &[mail(2_001)]);
+    world.poll().await;
+    assert_eq!(world.status().await["lastUid"], 2_001);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_mail_is_sent_for_real() {
+    let Some(world) = World::new().await else { return };
+    let (port, mails) = mail_sink("250-AUTH PLAIN\r\n");
+    let body = json!({
+        "fromAddress": "desk@example.com", "fromName": "Desk", "to": "ann@example.org", "smtpHost": "localhost",
+        "smtpPort": port, "smtpUsername": "desk", "smtpPassword": "secret",
+    });
+    let (status, answer) = world.call(Method::POST, "test-send", Some(&body)).await;
+    assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer}");
+    let heard = mails.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+    assert!(heard.contains("AUTH PLAIN AGRlc2sAc2VjcmV0"), "{heard}");
+    assert!(
+        heard.contains("MAIL FROM:<desk@example.com>") && heard.contains("RCPT TO:<ann@example.org>"),
+        "{heard}"
+    );
+    assert!(heard.contains(&format!("Message-ID: <{}>", answer["messageId"].as_str().unwrap())), "{heard}");
+    let smtp = json!({"smtpHost": "localhost", "smtpPort": mail_sink("250-AUTH PLAIN\r\n").0, "smtpUsername": "desk",
+        "smtpPassword": "secret"});
+    let (_, verified) = world.call(Method::POST, "verify", Some(&world.changed(smtp))).await;
+    assert_eq!(verified["smtp"], json!({"success": true, "error": null}));
+    let refused = {
+        let mut body = body.clone();
+        body["smtpPort"] = json!(1);
+        world.call(Method::POST, "test-send", Some(&body)).await
+    };
+    assert_eq!((refused.0, &refused.1["code"]), (502, &json!("SMTP_FAILED")), "{}", refused.1);
+}
+
+/// A server that takes one mail; gives all that it heard.
+fn mail_sink(offers: &'static str) -> (u16, std::sync::mpsc::Receiver<String>) {
+    use std::io::{BufRead, BufReader, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut heard = String::new();
+        let mut is_mail = false;
+        reader.get_mut().write_all(b"220 sink\r\n").unwrap();
+        let mut line = String::new();
+        while reader.read_line(&mut line).unwrap_or(0) > 0 {
+            let answer = match line.split_whitespace().next().unwrap_or_default() {
+                "." => "250 taken\r\n".to_owned(),
+                _ if is_mail => String::new(),
+                "EHLO" => format!("250-sink\r\n{offers}250 8BITMIME\r\n"),
+                "AUTH" => "235 in\r\n".to_owned(),
+                "DATA" => "354 go on\r\n".to_owned(),
+                "QUIT" => "221 bye\r\n".to_owned(),
+                _ => "250 ok\r\n".to_owned(),
+            };
+            is_mail = (is_mail || line.starts_with("DATA")) && line != ".\r\n";
+            heard.push_str(&line);
+            line.clear();
+            reader.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+        drop(sender.send(heard));
+    });
+    (port, receiver)
 }

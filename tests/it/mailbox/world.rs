@@ -9,6 +9,8 @@ use inlet::site::Site;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -30,8 +32,21 @@ pub struct World {
 
 struct Daemon {
     url: String,
-    life: Lifecycle,
-    running: JoinHandle<bool>,
+    running: Running,
+}
+
+enum Running {
+    Here(Lifecycle, JoinHandle<bool>),
+    Process(Child),
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Running::Process(child) = &mut self.running {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
 }
 
 impl World {
@@ -43,6 +58,15 @@ impl World {
 
     /// The same with a clock of the test's own.
     pub async fn with_clock(clock: Option<Arc<dyn Clock>>) -> Option<Self> {
+        Self::build(clock, false).await
+    }
+
+    /// The same with the daemon in a process of its own, so that it can be killed.
+    pub async fn with_process() -> Option<Self> {
+        Self::build(None, true).await
+    }
+
+    async fn build(clock: Option<Arc<dyn Clock>>, is_process: bool) -> Option<Self> {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             let _ = rustls::crypto::ring::default_provider().install_default();
@@ -50,7 +74,11 @@ impl World {
         let server = dovecot()?;
         let directory = Arc::new(tempfile::tempdir().unwrap());
         std::fs::write(directory.path().join("ca.pem"), &server.certificate).unwrap();
-        let daemon = Daemon::start(&directory, clock.clone()).await;
+        let daemon = if is_process {
+            Daemon::launch(&directory)
+        } else {
+            Daemon::start(&directory, clock.clone()).await
+        };
         let client = Client::builder().no_proxy().build().unwrap();
         let mut world =
             Self { server, user: server.user(), surface: String::new(), directory, clock, daemon, client };
@@ -135,10 +163,19 @@ impl World {
         Events { response: request.send().await.unwrap(), read: String::new() }
     }
 
+    /// Kills the daemon's process with SIGKILL and starts another one on the same data.
+    pub async fn crash(&mut self) {
+        let Running::Process(child) = &mut self.daemon.running else { panic!("not a process of its own") };
+        child.kill().unwrap();
+        child.wait().unwrap();
+        self.daemon = Daemon::launch(&self.directory);
+    }
+
     /// Stops the daemon as SIGTERM does and starts another one on the same data.
     pub async fn restart(&mut self) {
-        self.daemon.life.stopping.cancel();
-        assert!((&mut self.daemon.running).await.unwrap(), "everything in flight was finished");
+        let Running::Here(life, running) = &mut self.daemon.running else { panic!("a process of its own") };
+        life.stopping.cancel();
+        assert!(running.await.unwrap(), "everything in flight was finished");
         self.daemon = Daemon::start(&self.directory, self.clock.clone()).await;
     }
 }
@@ -159,7 +196,27 @@ impl Daemon {
         let (url, life) = (app.url().to_owned(), Lifecycle::default());
         let until = life.clone();
         let running = tokio::spawn(async move { app.run(&until).await });
-        Self { url, life, running }
+        Self { url, running: Running::Here(life, running) }
+    }
+
+    fn launch(directory: &tempfile::TempDir) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_inlet"))
+            .current_dir(directory.path())
+            .env_clear()
+            .env("INLET_LISTEN", "127.0.0.1:0")
+            .env("INLET_LOG", "error")
+            .env("INLET_API_KEY", KEY)
+            .env("INLET_DATA_DIR", directory.path().join("data"))
+            .env("INLET__NETWORK__ALLOW_PRIVATE_HOSTS", "true")
+            .env("SSL_CERT_FILE", directory.path().join("ca.pem"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        let url = ready.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
+        Self { url, running: Running::Process(child) }
     }
 }
 
