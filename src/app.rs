@@ -155,8 +155,10 @@ impl App {
         let parts = async {
             for part in [polling, serving] {
                 // The one that broke has been told of above.
-                if !part.is_finished() {
-                    let _ = part.await;
+                if !part.is_finished()
+                    && let Err(error) = part.await
+                {
+                    tracing::error!(%error, "a part of the daemon failed while it stopped");
                 }
             }
             store.close().await;
