@@ -39,3 +39,5 @@ pub const WEBHOOK_MESSAGES: usize = 5_000;
 pub const WEBHOOK_FORM_FIELDS: usize = 5_000;
 /// Attachments of one webhook message.
 pub const WEBHOOK_ATTACHMENTS: usize = 100;
+/// Bytes of webhook bodies in memory at once, all requests together; above it 503 with Retry-After.
+pub const WEBHOOK_BODIES_BYTES: usize = 256 * 1024 * 1024;

@@ -178,18 +178,20 @@ impl FromRequest<AppState> for Body {
 /// 413 above the limit, 408 for a sender that is too slow, 400 for one that breaks off.
 pub async fn read_body(request: Request, limit_bytes: usize, patience: Duration) -> Result<Bytes, ApiError> {
     let (parts, body) = request.into_parts();
-    read_stream(&parts.headers, body, limit_bytes, patience).await
+    read_stream(&parts.headers, body, limit_bytes, patience, &mut |_| Ok(())).await
 }
 
-/// The same for a request that is taken apart already.
+/// The same for a request that is taken apart already; `hold` is asked with the size to come before
+/// the body grows to it.
 ///
 /// # Errors
-/// As [`read_body`].
+/// As [`read_body`], and what `hold` refuses with.
 pub async fn read_stream(
     headers: &HeaderMap,
     mut body: axum::body::Body,
     limit_bytes: usize,
     patience: Duration,
+    hold: &mut (dyn FnMut(usize) -> Result<(), ApiError> + Send),
 ) -> Result<Bytes, ApiError> {
     let announced = announced_bytes(headers);
     if announced.is_some_and(|bytes| bytes > limit_bytes) {
@@ -224,6 +226,7 @@ pub async fn read_stream(
             discard(body).await;
             return Err(ApiError::too_large(limit_bytes));
         }
+        hold(read.len() + data.len())?;
         read.extend_from_slice(data);
     }
 }

@@ -118,3 +118,46 @@ fn environment_names_are_resolved_for_configuration_files() {
     resolve_environment(&mut inbound, &|name| (name == "A").then(|| "from-environment".to_owned()));
     assert_eq!(inbound["secrets"], json!(["from-environment", "env:B"]));
 }
+
+/// The surface of an example file, its secret set, and the payload in its opening comment.
+fn example(file: &std::path::Path) -> (Channel, Value) {
+    let text = std::fs::read_to_string(file).unwrap();
+    let config: Value = toml::from_str(&text).unwrap_or_else(|error| panic!("{file:?}: {error}"));
+    let mut inbound = map(config["surfaces"][0]["inbound"].clone());
+    resolve_environment(&mut inbound, &|_| Some("a-secret-of-the-example".to_owned()));
+    let sample: String = text
+        .lines()
+        .take_while(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches(['#', ' ']))
+        .skip_while(|line| !line.starts_with(['{', '[']))
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let mut open = inbound.clone();
+    let channel = Channel::compile("example", &inbound).unwrap_or_else(|error| panic!("{file:?}: {error}"));
+    assert_eq!(channel.warnings(), &[] as &[String], "{file:?}");
+    // The sample is read without its proof.
+    ["secrets", "verify"].iter().for_each(|key| drop(open.remove(*key)));
+    open.insert("allowUnsigned".to_owned(), json!(true));
+    (
+        Channel::compile("example", &open).unwrap(),
+        serde_json::from_str(&sample).unwrap_or_else(|error| panic!("{file:?}: {error}")),
+    )
+}
+
+#[test]
+fn every_example_is_accepted_and_reads_the_request_in_its_comment() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let mut seen = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        if file.extension().is_none_or(|ending| ending != "toml") {
+            continue;
+        }
+        let (channel, sample) = example(&file);
+        let messages = Post::new(sample.to_string()).messages(&channel);
+        assert_eq!(messages.len(), 1, "{file:?}");
+        assert_eq!(messages[0].direction, Some(Direction::Inbound), "{file:?}");
+        seen += 1;
+    }
+    assert_eq!(seen, 6);
+}

@@ -6,6 +6,9 @@ use bytes::Bytes;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use std::io::Read;
 
+/// How many bytes one byte of deflate can become at most (the format's own bound is 1,032).
+pub(super) const WIDEST_RATIO: usize = 1_032;
+
 /// The body with its coding undone; the same bytes where there is none.
 ///
 /// # Errors

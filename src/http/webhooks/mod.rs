@@ -2,6 +2,7 @@
 //! What a body means is the `channel` room's business; conversations are `ingest`'s.
 
 mod admission;
+mod budget;
 pub mod challenge;
 mod decode;
 mod keeping;

@@ -96,13 +96,19 @@ async fn answer(state: &AppState, id: Option<SurfaceId>, request: Request) -> Re
     let limit_bytes = limits.map_or(most_bytes, |limits| limits.body_bytes.min(most_bytes));
     let (parts, body) = request.into_parts();
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-    let wire = read_stream(&parts.headers, body, limit_bytes, state.settings.body_timeout).await?;
+    let mut share = state.services.receivers.bodies.share();
+    let patience = state.settings.body_timeout;
+    let wire =
+        read_stream(&parts.headers, body, limit_bytes, patience, &mut |total| share.grow(total)).await?;
     let Some(receiver) = receiver else { return Ok(refuse(None, "unknown_surface")) };
     let allow = &receiver.channel.limits().allow;
     if !allow.is_empty() && !peer.is_some_and(|peer| allow.iter().any(|network| network.contains(peer))) {
         return Ok(refuse(Some(&receiver), "address"));
     }
     let coding = parts.headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    if coding.is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
+        share.grow(wire.len() + limit_bytes.min(wire.len() * decode::WIDEST_RATIO))?;
+    }
     let body = decode::decode(coding, &wire, limit_bytes).await?;
     let request = Received {
         method: parts.method.as_str(),

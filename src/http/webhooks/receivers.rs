@@ -3,6 +3,7 @@
 //! through this process is seen at once, through another one within that second.
 
 use super::admission::Admission;
+use super::budget::Budget;
 use crate::channel::Channel;
 use crate::http::{ApiError, AppState};
 use crate::ids::{SurfaceId, TenantId};
@@ -37,9 +38,12 @@ pub struct Receiver {
 /// webhooks, is `None`.
 type Lookup = (Timestamp, Option<Arc<Receiver>>);
 
-/// The receivers in use.
+/// The receivers in use, and the memory that what they receive may take.
 #[derive(Debug, Default)]
-pub struct Receivers(Mutex<HashMap<SurfaceId, Lookup>>);
+pub struct Receivers {
+    entries: Mutex<HashMap<SurfaceId, Lookup>>,
+    pub(super) bodies: Budget,
+}
 
 impl Receivers {
     /// The receiver of that id.
@@ -87,7 +91,7 @@ impl Receivers {
     }
 
     fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<SurfaceId, Lookup>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
