@@ -50,7 +50,7 @@ async fn main() {
     let scratch = tempfile::tempdir().unwrap();
     let url = argument("--url").unwrap_or_else(|| format!("sqlite://{}/inlet.db", scratch.path().display()));
     let clock = Arc::new(SystemClock);
-    let ids = Ids::new(clock.clone(), Arc::new(SystemEntropy));
+    let ids = Ids::new(clock.clone(), Arc::new(SystemEntropy::new()));
     let store = Store::open(&StoreOptions::new(url)).await.unwrap();
     store.migrate().await.unwrap();
     let blobs = Blobs::open(scratch.path()).unwrap();
