@@ -1,7 +1,8 @@
 //! The daemon: every part made and joined, from the configuration to the last lease given back. What
 //! the parts do is theirs.
 
-use crate::blobs::{BlobError, Blobs};
+use crate::blobs::Blobs;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, AppState, KeyCache, ServerLimits, Services, Settings, SmtpRules, SmtpRulesError};
 use crate::ids::WorkerId;
@@ -18,11 +19,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// The folder of sources and attachments, in the data directory.
-const BLOBS_FOLDER: &str = "blobs";
-
 /// How often old samples are folded away.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+/// How often raw sources that are old enough are looked for.
+const SWEEP: Duration = Duration::from_secs(3_600);
 
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +33,6 @@ pub enum AppError {
     /// The store, after it was opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The folder of sources and attachments.
-    #[error(transparent)]
-    Blobs(#[from] BlobError),
     /// Trust for mail servers.
     #[error(transparent)]
     Tls(#[from] imap::TlsSetupError),
@@ -100,7 +97,7 @@ impl App {
             metrics,
             services: Arc::new(Services::new(
                 &site.store,
-                Blobs::open(site.config.data.dir.join(BLOBS_FOLDER))?,
+                site.blobs.clone(),
                 &site.ids,
                 &site.clock,
                 CancellationToken::new(),
@@ -123,9 +120,9 @@ impl App {
         &self.first_key
     }
 
-    /// Serves until `life` says stop, then lets what is in flight finish within the configured time.
-    /// `false` if something was dropped instead.
-    pub async fn run(self, life: &Lifecycle) -> bool {
+    /// Serves until `life` says stop, then lets what is in flight finish within the configured time. A
+    /// part that ends by itself is a fault of ours: the rest is stopped in order then.
+    pub async fn run(self, life: &Lifecycle) -> Ended {
         let server = &self.site.config.server;
         let grace = Duration::from_secs(server.shutdown_seconds);
         let limits = ServerLimits {
@@ -134,25 +131,55 @@ impl App {
             drain: grace,
             ..ServerLimits::default()
         };
-        tokio::spawn(fold_metrics(self.state.metrics.clone(), life.aborting.clone()));
-        let stopping = self.state.services.stopping.clone();
+        let feeds = self.state.services.stopping.clone();
         let pipeline = self.state.services.pipeline.clone();
-        let polling = tokio::spawn(self.state.supervisor.worker(pipeline).run(life.stopping.clone()));
-        let serving =
-            tokio::spawn(http::serve(self.listener, http::router(self.state), limits, life.stopping.clone()));
-        life.stopping.cancelled().await;
-        stopping.cancel();
-        let parts = async {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "the HTTP server ended early");
-            }
-            if let Err(error) = polling.await {
-                tracing::error!(%error, "the supervisor of mailboxes ended early");
-            }
-            self.site.store.close().await;
+        tokio::spawn(fold_metrics(self.state.metrics.clone(), life.stopping.clone()));
+        tokio::spawn(sweep_sources(self.site.clone(), life.stopping.clone()));
+        let polling = self.state.supervisor.worker(pipeline).run(life.stopping.clone());
+        let mut polling = tokio::spawn(polling);
+        let serving = http::serve(self.listener, http::router(self.state), limits, life.stopping.clone());
+        let mut serving = tokio::spawn(serving);
+        let broken = tokio::select! {
+            // First: after a signal the parts end as well, and that is no fault.
+            biased;
+            () = life.stopping.cancelled() => None,
+            _ = &mut polling => Some("the supervisor of mailboxes"),
+            _ = &mut serving => Some("the HTTP server"),
         };
-        life.finish(parts, grace).await
+        if let Some(part) = broken {
+            tracing::error!(part, "a part of the daemon ended by itself; stopping the others");
+        }
+        life.stopping.cancel();
+        feeds.cancel();
+        let store = self.site.store.clone();
+        let parts = async {
+            for part in [polling, serving] {
+                // The one that broke has been told of above.
+                if !part.is_finished()
+                    && let Err(error) = part.await
+                {
+                    tracing::error!(%error, "a part of the daemon failed while it stopped");
+                }
+            }
+            store.close().await;
+        };
+        match (life.finish(parts, grace).await, broken) {
+            (_, Some(_)) => Ended::Broken,
+            (true, None) => Ended::Finished,
+            (false, None) => Ended::Dropped,
+        }
     }
+}
+
+/// How a run of the daemon ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything in flight was finished.
+    Finished,
+    /// Something in flight was dropped; it will be done again.
+    Dropped,
+    /// A part ended by itself.
+    Broken,
 }
 
 fn supervisor(site: &Site, worker: WorkerId) -> Result<Supervisor, AppError> {
@@ -188,6 +215,31 @@ async fn fold_metrics(metrics: PrometheusHandle, end: CancellationToken) {
         }
     };
     let _ = end.run_until_cancelled(forever).await;
+}
+
+/// Drops raw sources of which the retention is over, at once and every hour.
+async fn sweep_sources(site: Site, end: CancellationToken) {
+    let days = i64::from(site.config.sources.retention_days);
+    if days == 0 {
+        return;
+    }
+    let forever = async {
+        loop {
+            drop_old_sources(&site.blobs, site.clock.as_ref(), days).await;
+            tokio::time::sleep(SWEEP).await;
+        }
+    };
+    let _ = end.run_until_cancelled(forever).await;
+}
+
+async fn drop_old_sources(blobs: &Blobs, clock: &dyn Clock, retention_days: i64) {
+    let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let Ok(first_kept) = today.checked_sub(jiff::Span::new().days(retention_days)) else { return };
+    match blobs.drop_sources_before(first_kept).await {
+        Ok(0) => {}
+        Ok(days) => tracing::info!(days, %first_kept, "raw sources dropped: their retention is over"),
+        Err(error) => tracing::error!(%error, "raw sources could not be dropped"),
+    }
 }
 
 #[cfg(test)]

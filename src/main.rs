@@ -1,7 +1,7 @@
 //! The `inlet` program: reads the command line and the configuration, then runs the daemon or a command.
 
 use clap::Parser as _;
-use inlet::app::App;
+use inlet::app::{App, Ended};
 use inlet::cli::{self, Arguments, Command, EXIT_FAILED, EXIT_USAGE, output};
 use inlet::config::{self, Config};
 use inlet::lifecycle::{Lifecycle, ServiceState, Signals, notify_service_manager};
@@ -71,10 +71,10 @@ async fn serve(config: Config) -> ExitCode {
         stopping.cancelled().await;
         notify_service_manager(ServiceState::Stopping);
     });
-    if app.run(&life).await {
-        tracing::info!("stopped; nothing was in flight any more");
-    } else {
-        tracing::warn!("stopped; what was in flight will be done again");
+    match app.run(&life).await {
+        Ended::Finished => tracing::info!("stopped; nothing was in flight any more"),
+        Ended::Dropped => tracing::warn!("stopped; what was in flight will be done again"),
+        Ended::Broken => return ExitCode::from(EXIT_FAILED),
     }
     ExitCode::SUCCESS
 }

@@ -9,6 +9,7 @@
 //! entry begins and ends is in the store.
 
 mod pack;
+mod sweep;
 
 pub use pack::{Entry, Pack, Place};
 

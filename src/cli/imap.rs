@@ -12,14 +12,24 @@ use serde_json::{Value, json};
 use std::io::Read as _;
 use std::process::ExitCode;
 
-/// The largest body that `verify` reads from its file, in bytes.
+/// The largest body that is read from a file, in bytes.
 const BODY_BYTES: u64 = 1024 * 1024;
 
 /// What can be done with mailboxes.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Try the logins of a mailbox that is yet to be configured; exit code 1 if one fails.
-    Verify(Verify),
+    #[command(
+        after_help = "Example:\n  inlet imap verify support-mail --body mailbox.json\n\nmailbox.json is the body of \
+                      POST /v1/messaging/imap/:surfaceId/start: imapHost, imapPort, imapUsername, imapPassword, ..."
+    )]
+    Verify(WithBody),
+    /// Configure a mailbox and begin to poll it; a second start replaces the settings.
+    #[command(after_help = "Example:\n  inlet imap start support-mail --body mailbox.json")]
+    Start(WithBody),
+    /// Stop polling; a later start goes on where it stopped.
+    #[command(after_help = "Example:\n  inlet imap stop support-mail")]
+    Stop(One),
     /// Read the mailbox now and wait for the end; exit code 1 if it fails.
     #[command(after_help = "Example:\n  inlet imap poll support-mail")]
     Poll(One),
@@ -28,13 +38,9 @@ pub enum Command {
     Status(One),
 }
 
-/// Arguments of `inlet imap verify`.
+/// Arguments of `inlet imap verify` and `start`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  inlet imap verify support-mail --body mailbox.json\n\nmailbox.json is the body of \
-                      POST /v1/messaging/imap/:surfaceId/start: imapHost, imapPort, imapUsername, imapPassword, ..."
-)]
-pub struct Verify {
+pub struct WithBody {
     /// The surface's id or name.
     surface: String,
     /// A file with the mailbox's settings as JSON; `-` reads standard input.
@@ -62,6 +68,15 @@ pub struct One {
 pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<ExitCode> {
     match command {
         Command::Verify(arguments) => verify(&arguments, config).await,
+        Command::Start(arguments) => {
+            let answer = ask_with_body(&arguments, "start", config).await?;
+            show(&answer, &["success"], arguments.json);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Stop(one) => {
+            show(&ask(&one, Method::POST, "stop", config).await?, &["success"], one.json);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Poll(one) => {
             let answer = ask(&one, Method::POST, "poll", config).await?;
             show(&answer, &["success", "messagesProcessed", "lastUid"], one.json);
@@ -96,11 +111,15 @@ async fn ask(one: &One, method: Method, action: &str, config: &Config) -> anyhow
     worker.ask(method, &format!("/v1/messaging/imap/{id}/{action}"), body.as_ref()).await
 }
 
-async fn verify(arguments: &Verify, config: &Config) -> anyhow::Result<ExitCode> {
+async fn ask_with_body(arguments: &WithBody, action: &str, config: &Config) -> anyhow::Result<Value> {
     let body = read_body(&arguments.body)?;
     let worker = Worker::new(&arguments.worker, config)?;
     let id = cell(&find(&worker, &arguments.surface).await?, "id");
-    let answer = worker.ask(Method::POST, &format!("/v1/messaging/imap/{id}/verify"), Some(&body)).await?;
+    worker.ask(Method::POST, &format!("/v1/messaging/imap/{id}/{action}"), Some(&body)).await
+}
+
+async fn verify(arguments: &WithBody, config: &Config) -> anyhow::Result<ExitCode> {
+    let answer = ask_with_body(arguments, "verify", config).await?;
     let failed =
         |part: &str| answer.pointer(&format!("/{part}/success")).and_then(Value::as_bool) == Some(false);
     if arguments.json {

@@ -4,7 +4,7 @@ use super::WorkerAddress;
 use super::client::Worker;
 use super::output::{cell, say, say_json, table};
 use crate::config::Config;
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -63,11 +63,21 @@ pub struct Add {
     /// Settings, a JSON object (or @FILE).
     #[arg(long = "settings", value_name = "JSON")]
     settings: Option<String>,
+    #[command(flatten)]
+    form: Form,
+    #[command(flatten)]
+    worker: WorkerAddress,
+}
+
+/// How a surface is printed.
+#[derive(Debug, Args)]
+struct Form {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    worker: WorkerAddress,
+    /// Print only this field, such as id or webhookUrl.
+    #[arg(long, value_name = "NAME", conflicts_with = "json")]
+    field: Option<String>,
 }
 
 /// Arguments of commands about one surface.
@@ -75,9 +85,8 @@ pub struct Add {
 pub struct One {
     /// The surface's id or name.
     surface: String,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: Form,
     #[command(flatten)]
     worker: WorkerAddress,
 }
@@ -101,7 +110,7 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<Exi
         Command::Add(arguments) => add(&arguments, config).await?,
         Command::Show(one) => {
             let worker = Worker::new(&one.worker, config)?;
-            show(&find(&worker, &one.surface).await?, one.json);
+            show(&find(&worker, &one.surface).await?, &one.form)?;
         }
         Command::Pause(one) => set_status(&one, "paused", config).await?,
         Command::Resume(one) => set_status(&one, "active", config).await?,
@@ -140,21 +149,27 @@ async fn add(arguments: &Add, config: &Config) -> anyhow::Result<()> {
         }
     }
     let worker = Worker::new(&arguments.worker, config)?;
-    show(&worker.ask(Method::POST, PATH, Some(&body)).await?, arguments.json);
-    Ok(())
+    show(&worker.ask(Method::POST, PATH, Some(&body)).await?, &arguments.form)
 }
 
 async fn set_status(one: &One, status: &str, config: &Config) -> anyhow::Result<()> {
     let worker = Worker::new(&one.worker, config)?;
     let id = cell(&find(&worker, &one.surface).await?, "id");
     let changed = worker.ask(Method::PUT, &format!("{PATH}/{id}"), Some(&json!({"status": status}))).await?;
-    show(&changed, one.json);
-    Ok(())
+    show(&changed, &one.form)
 }
 
-fn show(surface: &Value, as_json: bool) {
-    if as_json {
-        return say_json(surface);
+fn show(surface: &Value, form: &Form) -> anyhow::Result<()> {
+    if form.json {
+        say_json(surface);
+        return Ok(());
+    }
+    if let Some(field) = &form.field {
+        if surface.get(field).is_none() {
+            bail!("the surface has no field \"{field}\"");
+        }
+        say(&cell(surface, field));
+        return Ok(());
     }
     let fields =
         ["id", "name", "type", "status", "environment", "webhookUrl", "inbound", "config", "createdAt"];
@@ -164,6 +179,7 @@ fn show(surface: &Value, as_json: bool) {
         .map(|field| vec![(*field).to_owned(), cell(surface, field)])
         .collect();
     say(&table(&rows));
+    Ok(())
 }
 
 /// A JSON object given as text, or as `@FILE`.

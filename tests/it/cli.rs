@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -12,11 +13,15 @@ use tempfile::TempDir;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A directory of one installation, and the program run in it with nothing but what a test sets.
-struct Installation(TempDir);
+pub struct Installation(TempDir);
 
 impl Installation {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.0.path()
     }
 
     fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
@@ -41,7 +46,7 @@ impl Installation {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    fn start(&self, variables: &[(&str, &str)]) -> Daemon {
+    pub fn start(&self, variables: &[(&str, &str)]) -> Daemon {
         let mut child = self.command(&[], variables).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (sender, receiver) = mpsc::channel();
@@ -52,9 +57,9 @@ impl Installation {
     }
 }
 
-struct Daemon {
+pub struct Daemon {
     child: Child,
-    url: String,
+    pub url: String,
     receiver: mpsc::Receiver<String>,
 }
 
@@ -236,7 +241,8 @@ fn the_health_check_follows_the_daemon() {
 
 #[test]
 fn a_stop_ends_long_before_its_limit_when_nothing_is_in_flight() {
-    let daemon = Installation::new().start(&[]);
+    let installation = Installation::new();
+    let daemon = installation.start(&[]);
     let began = Instant::now();
     let (ended, _) = daemon.stop("TERM");
     assert!(ended.success());

@@ -14,6 +14,7 @@ mod api;
 mod architecture;
 mod cli;
 mod mailbox;
+mod readme;
 mod servers;
 mod store;
 mod threads;

@@ -1,7 +1,7 @@
 //! The whole daemon beside a real mail server: started as `inlet serve` does it, used over its API.
 
 use crate::servers::dovecot::{Dovecot, PASSWORD, User, dovecot};
-use inlet::app::App;
+use inlet::app::{App, Ended};
 use inlet::clock::Clock;
 use inlet::config::Config;
 use inlet::lifecycle::Lifecycle;
@@ -36,7 +36,7 @@ struct Daemon {
 }
 
 enum Running {
-    Here(Lifecycle, JoinHandle<bool>),
+    Here(Lifecycle, JoinHandle<Ended>),
     Process(Child),
 }
 
@@ -175,7 +175,7 @@ impl World {
     pub async fn restart(&mut self) {
         let Running::Here(life, running) = &mut self.daemon.running else { panic!("a process of its own") };
         life.stopping.cancel();
-        assert!(running.await.unwrap(), "everything in flight was finished");
+        assert_eq!(running.await.unwrap(), Ended::Finished);
         self.daemon = Daemon::start(&self.directory, self.clock.clone()).await;
     }
 }
