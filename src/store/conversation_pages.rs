@@ -250,7 +250,8 @@ fn select_page(
     border.bind(condition.bind(text, tenant).bind(i64::try_from(limit).unwrap_or(i64::MAX)))
 }
 
-/// Both counts, whether there is a row, and the row.
+/// Both counts, whether there is a row, and the row. Not "merged_into IS NULL": that would allow the
+/// indexes of the lists, in whose order rows lie scattered, while by id they lie as they were made.
 fn select_search(
     tenant: TenantId,
     filter: &ConversationFilter,
@@ -270,7 +271,7 @@ fn select_search(
     };
     let text = format!(
         "WITH m AS MATERIALIZED (SELECT c.tenant_id, c.last_message_at, c.id FROM conversations c
-            WHERE c.tenant_id = $1 AND c.merged_into IS NULL {status} {})
+            WHERE c.tenant_id = $1 AND COALESCE(c.merged_into, c.id) = c.id {status} {})
          SELECT t.total, t.behind, CAST(CASE WHEN c.id IS NULL THEN 0 ELSE 1 END AS bigint), {COLUMNS}
          FROM (SELECT (SELECT count(*) FROM m) AS total, {behind} AS behind) AS t
          LEFT JOIN (SELECT m.tenant_id, m.last_message_at, m.id FROM m WHERE 1 = 1 {beyond}

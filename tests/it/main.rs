@@ -7,7 +7,6 @@
     clippy::print_stdout,
     reason = "a test stops at the first surprise"
 )]
-
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
