@@ -11,6 +11,7 @@ mod keys;
 mod migrate;
 mod openapi;
 pub mod output;
+mod rotate;
 mod surfaces;
 
 use crate::config::Config;
