@@ -2,6 +2,13 @@
 //! (b) native drivers with bound `VALUES` rows / `UNNEST`, (c) native drivers and JSON rowsets.
 //! A batch = look up N hashed keys, insert N keys, insert N messages of about 2 KB. The figures that
 //! decided are in docs/adr/0001-sql-approach.md. Run: `cargo bench --bench store_batch`.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and stops at the first surprise"
+)]
 
 #[path = "../tests/it/servers/postgres.rs"]
 #[expect(dead_code, reason = "the benchmark uses a part of the test harness")]

@@ -1,5 +1,12 @@
 //! What the store does in a day's work, durable, on both engines: a webhook batch, a backfill batch,
 //! pages of a long list. Run: `cargo bench --bench store_paths [-- sqlite|postgres] [-- pages]`.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and stops at the first surprise"
+)]
 
 #[path = "../tests/it/servers/postgres.rs"]
 #[expect(dead_code, reason = "the benchmark uses a part of the test harness")]

@@ -136,7 +136,7 @@ def backfill(binary, kit, store):
     surface = daemon.call("POST", "/v1/surfaces", {"name": "bench", "type": "email", "status": "active"})["id"]
     base = f"/v1/messaging/imap/{surface}"
     cpu, started = processor_seconds(daemon.process.pid), time.monotonic()
-    daemon.call("POST", base + "/start", {"fromAddress": "us@example.com", "imapHost": "localhost", "imapPort": 12993, "imapUsername": "big", "imapPassword": "secret"})
+    daemon.call("POST", base + "/start", {"fromAddress": "us@example.com", "imapHost": "localhost", "imapPort": 12993, "imapSecure": True, "imapUsername": "big", "imapPassword": "secret"})
     while True:
         status = daemon.call("GET", base + "/status")
         if status["messagesProcessed"] >= kit.messages * 0.99 and status["pollStatus"] != "polling":

@@ -83,6 +83,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     }
 }
 
+/// How the document describes [`Query::limit`]: any whole number, since each is brought into its bounds.
+#[derive(Debug)]
+pub struct PageSize;
+
+impl utoipa::PartialSchema for PageSize {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::Integer).into()
+    }
+}
+
+impl utoipa::ToSchema for PageSize {}
+
 impl Query {
     /// The fields, all of them text.
     pub fn fields(&mut self) -> &mut Fields {

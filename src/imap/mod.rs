@@ -15,6 +15,7 @@ mod handshake;
 mod idle;
 mod login;
 mod names;
+mod pinned;
 pub mod poll;
 mod response;
 mod session;

@@ -1,5 +1,6 @@
 //! Trust: the system's roots and, if configured, more CAs. One TLS provider (ring), named explicitly.
 
+use super::pinned::Pinned;
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -36,12 +37,16 @@ pub fn tls_config(extra_ca_files: &[PathBuf]) -> Result<Arc<ClientConfig>, TlsSe
         roots.extend(read_certificates(path)?);
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier =
+    let listed = std::env::var_os("SSL_CERT_FILE").map(|path| read_certificates(Path::new(&path)));
+    // A system file that cannot be read is the platform verifier's to complain of.
+    let certificates = roots.iter().cloned().chain(listed.and_then(Result::ok).unwrap_or_default()).collect();
+    let platform =
         Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(TlsSetupError::Roots)?;
+    let verifier = Pinned { platform, certificates };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TlsSetupError::Roots)?
-        .dangerous() // the name of the method; the verifier is the platform's
+        .dangerous() // the name of the method; the verifier is the platform's, and what the operator listed
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     Ok(Arc::new(config))

@@ -1,9 +1,9 @@
 //! Pages of conversations. An index holds them by status and time, so a list of several statuses
-//! walks the index once for each and merges; totals come from the kept counts, and only a search
-//! has to look at every row.
+//! walks the index once for each and merges; totals come from the kept counts. A search looks at
+//! every row, but once.
 
 use super::conversations::{
-    COLUMNS, ConversationCursor, ConversationFilter, add_merges, read_all, select_merges,
+    COLUMNS, ConversationCursor, ConversationFilter, add_merges, read_all, read_conversation, select_merges,
 };
 use super::dialect::Statement;
 use super::{Result, Store, sort_time};
@@ -12,8 +12,20 @@ use crate::limits::PAGE_ROWS;
 use crate::model::conversation::{Conversation, ConversationStatus};
 use crate::model::page::{Page, Walk};
 
-/// `last_message_at` and id of a row.
-type Place = (i64, ConversationId);
+/// Where a page begins: `last_message_at` and id of the border row, and which way it goes from there.
+#[derive(Clone, Copy)]
+struct Border {
+    walk: Walk,
+    place: Option<(i64, ConversationId)>,
+}
+
+/// The rows of a page in the order walked, one more than asked for if there is one; how many rows
+/// the list has; and how many of them lie on the other side of the border.
+struct Found {
+    rows: Vec<Conversation>,
+    total: i64,
+    behind_border: i64,
+}
 
 impl Store {
     /// One page of conversations; `limit` is at most [`crate::limits::PAGE_ROWS`].
@@ -28,40 +40,116 @@ impl Store {
         limit: usize,
     ) -> Result<Page<Conversation>> {
         let limit = limit.min(PAGE_ROWS);
-        let walk = cursor.map_or(Walk::Forward, |cursor| cursor.walk);
-        let border = cursor.map(|cursor| (sort_time(cursor.last_message_at), cursor.id));
-        let mut rows =
-            read_all(&self.pools.fetch(select_page(tenant, filter, border, walk, limit + 1)).await?)?;
+        let border = Border {
+            walk: cursor.map_or(Walk::Forward, |cursor| cursor.walk),
+            place: cursor.map(|cursor| (sort_time(cursor.last_message_at), cursor.id)),
+        };
+        let found = match filter.search {
+            Some(_) => self.search(tenant, filter, border, limit + 1).await?,
+            None => self.walk(tenant, filter, border, limit + 1).await?,
+        };
+        let mut rows = found.rows;
         let more = rows.len() > limit;
         rows.truncate(limit);
-        if walk == Walk::Backward {
-            rows.reverse();
-        }
         let merges = self.pools.fetch(select_merges(tenant, &rows)).await?;
         add_merges(&mut rows, &merges)?;
-        let total = self.count(count_all(tenant, filter)).await?;
-        let first = rows.first().map(|row| (sort_time(row.last_message_at), row.id));
-        let offset = match (first, border) {
-            // Nothing lies before the top of the list.
-            (_, None) => 0,
-            (Some(first), _) => self.count(count_before(tenant, filter, first)).await?,
-            (None, Some(border)) if walk == Walk::Forward => {
-                self.count(count_before(tenant, filter, border)).await? + 1
+        let shown = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        let (offset, has_previous, has_next) = match border.walk {
+            Walk::Forward => (found.behind_border, found.behind_border > 0, more),
+            Walk::Backward => {
+                rows.reverse();
+                let offset = (found.total - found.behind_border - shown).max(0);
+                (offset, more, found.behind_border > 0)
             }
-            (None, Some(_)) => 0,
         };
-        let total = total.max(offset + i64::try_from(rows.len()).unwrap_or(i64::MAX));
-        let behind = total - offset - i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        let (has_previous, has_next) = match walk {
-            Walk::Forward => (offset > 0, more),
-            Walk::Backward => (more, behind > 0),
+        Ok(Page { rows, has_previous, has_next, total: found.total.max(offset + shown), offset })
+    }
+
+    /// A page along the index.
+    async fn walk(
+        &self,
+        tenant: TenantId,
+        filter: &ConversationFilter,
+        border: Border,
+        limit: usize,
+    ) -> Result<Found> {
+        let rows = read_all(&self.pools.fetch(select_page(tenant, filter, border, limit)).await?)?;
+        let total = self.count(count_all(tenant, filter)).await?;
+        let behind_border = match border.place {
+            Some(_) => self.count(count_behind(tenant, filter, border)).await?,
+            None => 0,
         };
-        Ok(Page { rows, has_previous, has_next, total, offset })
+        Ok(Found { rows, total, behind_border })
+    }
+
+    /// A page of what a search finds, with both counts, in one look at all rows.
+    async fn search(
+        &self,
+        tenant: TenantId,
+        filter: &ConversationFilter,
+        border: Border,
+        limit: usize,
+    ) -> Result<Found> {
+        let mut found = Found { rows: Vec::new(), total: 0, behind_border: 0 };
+        for record in &self.pools.fetch(select_search(tenant, filter, border, limit)).await? {
+            let mut fields = record.fields();
+            found.total = fields.int()?;
+            found.behind_border = fields.int()?;
+            // Without any row on this side of the border there is one, empty, for the counts.
+            if fields.flag()? {
+                found.rows.push(read_conversation(&mut fields)?);
+            }
+        }
+        Ok(found)
     }
 
     async fn count(&self, statement: Statement<'_>) -> Result<i64> {
         let rows = self.pools.fetch(statement).await?;
         rows.first().map_or(Ok(0), |row| row.fields().int())
+    }
+}
+
+impl Border {
+    /// `ORDER BY` of the walk.
+    fn order(self) -> &'static str {
+        match self.walk {
+            Walk::Forward => "DESC",
+            Walk::Backward => "ASC",
+        }
+    }
+
+    /// What rows of the page fulfil, with the border bound as `$number` and the one after it.
+    fn beyond(self, alias: &str, number: usize) -> String {
+        let comparison = match self.walk {
+            Walk::Forward => "<",
+            Walk::Backward => ">",
+        };
+        self.compare(alias, comparison, number)
+    }
+
+    /// What rows on the other side fulfil, and the border row itself.
+    fn behind(self, alias: &str, number: usize) -> String {
+        let comparison = match self.walk {
+            Walk::Forward => ">=",
+            Walk::Backward => "<=",
+        };
+        self.compare(alias, comparison, number)
+    }
+
+    fn compare(self, alias: &str, comparison: &str, number: usize) -> String {
+        match self.place {
+            Some(_) => {
+                format!("AND ({alias}.last_message_at, {alias}.id) {comparison} (${number}, ${})", number + 1)
+            }
+            None => String::new(),
+        }
+    }
+
+    fn bind(self, statement: Statement<'_>) -> Statement<'_> {
+        match self.place {
+            Some((time, id)) => statement.bind(time).bind(id),
+            None => statement,
+        }
     }
 }
 
@@ -137,20 +225,12 @@ fn statuses(filter: &ConversationFilter) -> &[ConversationStatus] {
 fn select_page(
     tenant: TenantId,
     filter: &ConversationFilter,
-    border: Option<Place>,
-    walk: Walk,
+    border: Border,
     limit: usize,
 ) -> Statement<'static> {
     let condition = Condition::of(filter);
     let number = condition.next_number();
-    let (order, beyond) = match walk {
-        Walk::Forward => ("DESC", "<"),
-        Walk::Backward => ("ASC", ">"),
-    };
-    let beyond = match border {
-        Some(_) => format!("AND (c.last_message_at, c.id) {beyond} (${}, ${})", number + 1, number + 2),
-        None => String::new(),
-    };
+    let (order, beyond) = (border.order(), border.beyond("c", number + 1));
     let one_status = |status: &ConversationStatus| {
         format!(
             "SELECT * FROM (SELECT c.tenant_id, c.last_message_at, c.id FROM conversations c
@@ -167,18 +247,43 @@ fn select_page(
          CROSS JOIN conversations c WHERE c.tenant_id = p.tenant_id AND c.id = p.id
          ORDER BY p.last_message_at {order}, p.id {order}"
     );
-    let statement = condition.bind(text, tenant).bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    match border {
-        Some((time, id)) => statement.bind(time).bind(id),
-        None => statement,
-    }
+    border.bind(condition.bind(text, tenant).bind(i64::try_from(limit).unwrap_or(i64::MAX)))
 }
 
-/// How many rows the list has.
+/// Both counts, whether there is a row, and the row.
+fn select_search(
+    tenant: TenantId,
+    filter: &ConversationFilter,
+    border: Border,
+    limit: usize,
+) -> Statement<'static> {
+    let condition = Condition::of(filter);
+    let number = condition.next_number();
+    let (order, beyond) = (border.order(), border.beyond("m", number + 1));
+    let behind = match border.place {
+        Some(_) => format!("(SELECT count(*) FROM m WHERE 1 = 1 {})", border.behind("m", number + 1)),
+        None => "CAST(0 AS bigint)".to_owned(),
+    };
+    let status = match filter.status {
+        Some(status) => format!("AND c.status = '{status}'"),
+        None => String::new(),
+    };
+    let text = format!(
+        "WITH m AS MATERIALIZED (SELECT c.tenant_id, c.last_message_at, c.id FROM conversations c
+            WHERE c.tenant_id = $1 AND c.merged_into IS NULL {status} {})
+         SELECT t.total, t.behind, CAST(CASE WHEN c.id IS NULL THEN 0 ELSE 1 END AS bigint), {COLUMNS}
+         FROM (SELECT (SELECT count(*) FROM m) AS total, {behind} AS behind) AS t
+         LEFT JOIN (SELECT m.tenant_id, m.last_message_at, m.id FROM m WHERE 1 = 1 {beyond}
+            ORDER BY m.last_message_at {order}, m.id {order} LIMIT ${number}) AS p ON 1 = 1
+         LEFT JOIN conversations c ON c.tenant_id = p.tenant_id AND c.id = p.id
+         ORDER BY p.last_message_at {order}, p.id {order}",
+        condition.text
+    );
+    border.bind(condition.bind(text, tenant).bind(i64::try_from(limit).unwrap_or(i64::MAX)))
+}
+
+/// How many rows a list has that is no search.
 fn count_all(tenant: TenantId, filter: &ConversationFilter) -> Statement<'static> {
-    if filter.search.is_some() {
-        return count_where(tenant, filter, None);
-    }
     let condition = Condition::of(filter);
     let text = format!(
         "SELECT CAST(COALESCE(SUM(c.conversations), 0) AS bigint) FROM conversation_counts c
@@ -189,31 +294,19 @@ fn count_all(tenant: TenantId, filter: &ConversationFilter) -> Statement<'static
     condition.bind(text, tenant)
 }
 
-/// How many rows of the list lie before `place`.
-fn count_before(tenant: TenantId, filter: &ConversationFilter, place: Place) -> Statement<'static> {
-    count_where(tenant, filter, Some(place))
-}
-
-fn count_where(tenant: TenantId, filter: &ConversationFilter, before: Option<Place>) -> Statement<'static> {
+/// How many rows of the list lie on the other side of the border, with the border row.
+fn count_behind(tenant: TenantId, filter: &ConversationFilter, border: Border) -> Statement<'static> {
     let condition = Condition::of(filter);
-    let number = condition.next_number();
-    let before_text = match before {
-        Some(_) => format!("AND (c.last_message_at, c.id) > (${}, ${})", number, number + 1),
-        None => String::new(),
-    };
+    let behind = border.behind("c", condition.next_number());
     let one_status = |status: &ConversationStatus| {
         format!(
             "(SELECT count(*) FROM conversations c WHERE c.tenant_id = $1 AND c.merged_into IS NULL
-                AND c.status = '{status}' {} {before_text})",
+                AND c.status = '{status}' {} {behind})",
             condition.text
         )
     };
     let sum = statuses(filter).iter().map(one_status).collect::<Vec<_>>().join(" + ");
-    let statement = condition.bind(format!("SELECT {sum}"), tenant);
-    match before {
-        Some((time, id)) => statement.bind(time).bind(id),
-        None => statement,
-    }
+    border.bind(condition.bind(format!("SELECT {sum}"), tenant))
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ pub(super) fn add_merges(survivors: &mut [Conversation], merges: &[Record]) -> R
     Ok(())
 }
 
-fn read_conversation(fields: &mut Fields<'_>) -> Result<Conversation> {
+pub(super) fn read_conversation(fields: &mut Fields<'_>) -> Result<Conversation> {
     Ok(Conversation {
         id: fields.id()?,
         surface_id: fields.id()?,

@@ -346,7 +346,7 @@ impl<I: Intake> Worker<I> {
         match timeout(RENEW_LIMIT, parts.store.release_leases(parts.worker)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(%error, "leases were not given back; they run out by themselves")
+                tracing::warn!(%error, "leases were not given back; they run out by themselves");
             }
             Err(_) => tracing::warn!("leases were not given back in time; they run out by themselves"),
         }

@@ -24,7 +24,7 @@ use utoipa::ToSchema;
 #[schema(rename_all = "camelCase")]
 pub struct NewConversation {
     /// The surface it lives on.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, min_length = 1)]
     surface_id: String,
     /// The channel's id of the thread.
     #[schema(max_length = 500, nullable)]
@@ -36,13 +36,13 @@ pub struct NewConversation {
     #[schema(max_length = 255, nullable)]
     participant_name: Option<String>,
     /// The other party's address.
-    #[schema(format = Email, nullable)]
+    #[schema(format = Email, min_length = 3, max_length = 320, nullable)]
     participant_email: Option<String>,
     /// A subject.
     #[schema(max_length = 1000, nullable)]
     subject: Option<String>,
     /// The other party's IANA time zone.
-    #[schema(nullable)]
+    #[schema(min_length = 1, max_length = 64, nullable, example = "Europe/Berlin")]
     timezone: Option<String>,
     /// `open` when absent.
     #[schema(nullable)]

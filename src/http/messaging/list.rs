@@ -2,12 +2,13 @@
 
 use super::{ConversationSummary, visible_surface};
 use crate::http::cursor;
-use crate::http::extract::{Query, read_id};
+use crate::http::extract::{PageSize, Query, read_id};
 use crate::http::page::Pagination;
 use crate::http::{ApiError, AppState, Caller, Scope};
 use crate::ids::{ConversationId, SurfaceId};
 use crate::limits::PAGE_ROWS;
 use crate::model::conversation::ConversationStatus;
+use crate::model::message::text_enum;
 use crate::model::page::Walk;
 use crate::store::conversations::{ConversationCursor, ConversationFilter};
 use axum::Json;
@@ -31,10 +32,10 @@ pub struct ConversationPage {
 #[utoipa::path(
     get, path = "/v1/messaging/conversations", tag = "messaging",
     params(
-        ("limit" = Option<i64>, Query, description = "Rows of a page, brought into 1 to 100; 50 when absent"),
+        ("limit" = inline(Option<PageSize>), Query, description = "Rows of a page, brought into 1 to 100; 50 when absent"),
         ("cursor" = Option<String>, Query, description = "`nextCursor` or `prevCursor` of another page"),
         ("surfaceId" = Option<String>, Query, description = "Only this surface"),
-        ("status" = Option<String>, Query, description = "`open`, `closed`, `archived` or `all` (the default)"),
+        ("status" = inline(Option<StatusFilter>), Query, description = "Only this status; `all` when absent"),
         ("search" = Option<String>, Query, description = "A part of subject, participant name or email, without case"),
     ),
     responses((status = 200, body = ConversationPage), (status = 404, description = "No such surface", body = crate::http::error::ErrorBody)),
@@ -73,11 +74,30 @@ pub async fn list(
     Ok(Json(ConversationPage { data, pagination }))
 }
 
+text_enum! {
+    /// Which conversations are wanted.
+    StatusFilter {
+        /// Those that take new messages.
+        Open = "open",
+        /// Those that an inbound message reopens.
+        Closed = "closed",
+        /// Those that never do again.
+        Archived = "archived",
+        /// All of them.
+        All = "all",
+    }
+}
+
 fn read_status(query: &mut Query) -> Option<ConversationStatus> {
     let text = query.fields().text("status", 40)?;
-    let status = ConversationStatus::parse(&text);
-    if status.is_none() && text != "all" {
+    let Some(wanted) = StatusFilter::parse(&text) else {
         query.fields().problem("status", "must be one of open, closed, archived, all");
+        return None;
+    };
+    match wanted {
+        StatusFilter::Open => Some(ConversationStatus::Open),
+        StatusFilter::Closed => Some(ConversationStatus::Closed),
+        StatusFilter::Archived => Some(ConversationStatus::Archived),
+        StatusFilter::All => None,
     }
-    status
 }

@@ -2,10 +2,11 @@
 
 use super::{MessageView, message_views, visible_conversation};
 use crate::http::cursor::{self, Position};
-use crate::http::extract::{Id, Query};
+use crate::http::extract::{Id, PageSize, Query};
 use crate::http::{ApiError, AppState, Caller, Scope};
 use crate::ids::{ConversationId, MessageId};
 use crate::limits::PAGE_ROWS;
+use crate::model::message::text_enum;
 use crate::store::messages::{MessageCursor, MessageOrder};
 use axum::Json;
 use axum::extract::State;
@@ -30,8 +31,8 @@ pub struct MessagePage {
     get, path = "/v1/messaging/conversations/{conversationId}/messages", tag = "messaging",
     params(
         ("conversationId" = String, Path, description = "The conversation"),
-        ("limit" = Option<i64>, Query, description = "Rows of a page, brought into 1 to 100; 100 when absent"),
-        ("order" = Option<String>, Query, description = "`asc` (the default) or `desc`"),
+        ("limit" = inline(Option<PageSize>), Query, description = "Rows of a page, brought into 1 to 100; 100 when absent"),
+        ("order" = inline(Option<Order>), Query, description = "`asc` when absent"),
         ("cursor" = Option<String>, Query, description = "`nextCursor` of another page of the same order"),
     ),
     responses(
@@ -78,11 +79,22 @@ fn read_cursor(list: &str, caller: &Caller, text: &str) -> Result<MessageCursor,
     Ok(MessageCursor { sent_at, id: MessageId(position.id) })
 }
 
+text_enum! {
+    /// Which end of the conversation comes first.
+    Order {
+        /// The oldest message.
+        Asc = "asc",
+        /// The newest.
+        Desc = "desc",
+    }
+}
+
 fn read_order(query: &mut Query) -> MessageOrder {
-    match query.fields().text("order", 40).as_deref() {
-        None | Some("asc") => MessageOrder::OldestFirst,
-        Some("desc") => MessageOrder::NewestFirst,
-        Some(_) => {
+    let Some(text) = query.fields().text("order", 40) else { return MessageOrder::OldestFirst };
+    match Order::parse(&text) {
+        Some(Order::Asc) => MessageOrder::OldestFirst,
+        Some(Order::Desc) => MessageOrder::NewestFirst,
+        None => {
             query.fields().problem("order", "must be asc or desc");
             MessageOrder::OldestFirst
         }

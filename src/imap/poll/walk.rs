@@ -42,7 +42,6 @@ impl Ready {
 }
 
 /// What the walk brought.
-#[expect(clippy::large_enum_variant, reason = "made once a batch and taken apart at once")]
 pub(super) enum Step {
     /// The next window.
     Ready(Session, Ready),

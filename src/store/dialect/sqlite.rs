@@ -17,10 +17,14 @@ use std::time::Duration;
 const CHUNK_ROWS: [(usize, usize); 5] = [(256, 192), (64, 33), (16, 5), (4, 2), (1, 0)];
 /// Prepared statements kept on a connection: every text in this crate, at every chunk size.
 const CACHED_STATEMENTS: usize = 512;
-/// Page cache of a connection, in KiB.
-const CACHE_KIB: u32 = 16 * 1024;
-/// Pages in the write-ahead log before it is copied into the database file (at 4 KiB: 32 MiB).
-const CHECKPOINT_PAGES: u32 = 8_000;
+/// Measured on whole batches: 8 KiB costs 10 to 15 % less CPU than 4 KiB, 16 KiB no less.
+const PAGE_BYTES: u32 = 8_192;
+/// Page caches of the writer and of a reader, in KiB. Nothing is mapped: mapped pages would count as
+/// resident memory and grow with the database, and reading them is no quicker here.
+const WRITER_CACHE_KIB: u32 = 32 * 1024;
+const READER_CACHE_KIB: u32 = 4 * 1024;
+/// Pages in the write-ahead log before it is copied into the database file (32 MiB).
+const CHECKPOINT_PAGES: u32 = 4_000;
 
 /// The path in `sqlite://path` or `sqlite:path`; `None` if that is not what `url` is.
 pub(super) fn path_of(url: &str) -> Option<PathBuf> {
@@ -45,9 +49,8 @@ pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<(SqliteP
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(acquire)
         .statement_cache_capacity(CACHED_STATEMENTS)
-        .pragma("cache_size", format!("-{CACHE_KIB}"))
+        .page_size(PAGE_BYTES)
         .pragma("temp_store", "MEMORY")
-        .pragma("mmap_size", "268435456")
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
         .pragma("journal_size_limit", "67108864");
     let pool = || {
@@ -64,10 +67,11 @@ pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<(SqliteP
         },
         other => other,
     };
-    let writer = pool().max_connections(1).connect_with(connect.clone()).await.map_err(named)?;
+    let cache = |kib: u32| connect.clone().pragma("cache_size", format!("-{kib}"));
+    let writer = pool().max_connections(1).connect_with(cache(WRITER_CACHE_KIB)).await.map_err(named)?;
     let readers = pool()
         .max_connections(options.max_connections.max(1))
-        .connect_lazy_with(connect.pragma("query_only", "ON"));
+        .connect_lazy_with(cache(READER_CACHE_KIB).pragma("query_only", "ON"));
     Ok((writer, readers))
 }
 

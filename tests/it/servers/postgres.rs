@@ -51,6 +51,7 @@ impl Server {
             println!("skipped: no PostgreSQL (initdb, postgres) in /usr/lib/postgresql/*/bin or PATH");
             return None;
         };
+        // Not TMPDIR: the path of a unix socket is at most 107 bytes long.
         let dir =
             tempfile::Builder::new().prefix("inlet-pg-").tempdir_in("/tmp").expect("a directory").keep();
         if is_root() {

@@ -206,7 +206,7 @@ async fn updates_of_one_conversation_wait_for_each_other(world: World) {
             let mut tx = store.begin().await.unwrap();
             let mut conversation = tx.lock_conversation(tenant, id).await.unwrap().unwrap();
             conversation.message_count += 1;
-            conversation.updated_at = conversation.updated_at + 1.second();
+            conversation.updated_at += 1.second();
             tx.update_conversation(tenant, &conversation).await.unwrap();
             tx.commit().await.unwrap();
         });

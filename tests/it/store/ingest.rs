@@ -58,7 +58,7 @@ async fn an_identity_is_found_with_its_message(world: World) {
     let wanted = [(world.surface, key("a")), (world.surface, key("b")), (world.ids.next(), key("a"))];
     let found = world.store.find_identities(world.tenant, &wanted).await.unwrap();
     let expected = Identity { conversation_id: Some(conversation.id), ..world.identity("a", message) };
-    assert_eq!(found, [expected.clone()]);
+    assert_eq!(found, std::slice::from_ref(&expected));
     let mut tx = world.store.begin().await.unwrap();
     assert_eq!(tx.find_identities(world.tenant, &wanted).await.unwrap(), [expected]);
     let stored = world.store.find_message(world.tenant, world.surface, key("a")).await.unwrap();
@@ -361,7 +361,7 @@ async fn text_keeps_every_character(world: World) {
     new.message.content = "\u{1}\u{7f}\u{fffd}\u{feff}'\"\\%_$1{rows}\r\n\u{10ffff}".repeat(1000);
     new.message.external_message_id = Some("x".repeat(3_000));
     let mut tx = world.store.begin().await.unwrap();
-    tx.insert_messages(world.tenant, &[new.clone()]).await.unwrap();
+    tx.insert_messages(world.tenant, std::slice::from_ref(&new)).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(world.store.get_message(world.tenant, new.message.id).await.unwrap(), Some(new.message));
 }

@@ -26,10 +26,10 @@ fn ids(page: &Page<Conversation>) -> Vec<ConversationId> {
 /// Eleven conversations of every status, some at one time, some without.
 async fn eleven(world: &World) -> Vec<Conversation> {
     let mut all = Vec::new();
-    for number in 0..11_i64 {
+    for (number, status) in (0..11_i64).zip(ConversationStatus::ALL.iter().cycle()) {
         let conversation = world.store_conversation(|c| {
             c.last_message_at = (number % 4 != 0).then(|| world.at_minute(number / 3));
-            c.status = ConversationStatus::ALL[(number % 3) as usize];
+            c.status = *status;
         });
         all.push(conversation.await);
     }
