@@ -1,12 +1,12 @@
 //! Integration tests: one binary, one module a subject.
 #![expect(
+    clippy::unwrap_used,
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::string_slice,
-    clippy::unwrap_used,
-    reason = "a test that meets what it does not expect has to fail there; clippy knows only #[test] functions as tests"
+    reason = "a test stops at the first surprise"
 )]
 
 mod api;
