@@ -2,6 +2,11 @@
 //!
 //! `cargo bench --bench pipeline -- --maildir DIR [--url postgres://...] [--batch N]`
 //! prints messages a second for reading alone, preparing (two threads) and keeping.
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints, and stops at the first surprise"
+)]
 
 use bytes::Bytes;
 use inlet::blobs::Blobs;
