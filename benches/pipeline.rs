@@ -2,6 +2,11 @@
 //!
 //! `cargo bench --bench pipeline -- --maildir DIR [--url postgres://...] [--batch N]`
 //! prints messages a second for reading alone, preparing (two threads) and keeping.
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints, and stops at the first surprise"
+)]
 
 use bytes::Bytes;
 use inlet::blobs::Blobs;
@@ -50,7 +55,7 @@ async fn main() {
     let scratch = tempfile::tempdir().unwrap();
     let url = argument("--url").unwrap_or_else(|| format!("sqlite://{}/inlet.db", scratch.path().display()));
     let clock = Arc::new(SystemClock);
-    let ids = Ids::new(clock.clone(), Arc::new(SystemEntropy));
+    let ids = Ids::new(clock.clone(), Arc::new(SystemEntropy::new()));
     let store = Store::open(&StoreOptions::new(url)).await.unwrap();
     store.migrate().await.unwrap();
     let blobs = Blobs::open(scratch.path()).unwrap();

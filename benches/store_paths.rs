@@ -42,7 +42,7 @@ impl Bench {
     async fn open(url: &str) -> Self {
         let store = Store::open(&StoreOptions::new(url)).await.expect("open");
         store.migrate().await.expect("migrate");
-        let ids = Ids::new(Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let ids = Ids::new(Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
         let (tenant, surface) = (ids.next(), ids.next());
         let now = "2026-03-01T12:00:00Z".parse().expect("a time");
         Self { store, ids, tenant, surface, now, content: "größe invoice the delivery ".repeat(70) }

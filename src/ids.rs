@@ -3,8 +3,8 @@
 use crate::clock::Clock;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 macro_rules! id_types {
@@ -69,14 +69,42 @@ pub trait Entropy: Send + Sync + fmt::Debug {
     fn fill(&self, buffer: &mut [u8]);
 }
 
-/// The operating system's generator.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemEntropy;
+/// The operating system's generator, asked for a page of bytes at a time: every message takes
+/// several ids, and a call into the system for each would cost more than making them.
+#[derive(Debug, Default)]
+pub struct SystemEntropy {
+    drawn: Mutex<Vec<u8>>,
+}
+
+/// Bytes drawn from the system at once.
+const DRAWN_BYTES: usize = 4_096;
+
+impl SystemEntropy {
+    /// A generator with nothing drawn yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
 
 impl Entropy for SystemEntropy {
     #[expect(clippy::expect_used, reason = "a machine without random numbers cannot make keys or ids at all")]
     fn fill(&self, buffer: &mut [u8]) {
-        getrandom::fill(buffer).expect("the operating system gives random bytes");
+        let draw =
+            |bytes: &mut [u8]| getrandom::fill(bytes).expect("the operating system gives random bytes");
+        if buffer.len() > DRAWN_BYTES / 8 {
+            return draw(buffer);
+        }
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        if drawn.len() < buffer.len() {
+            drawn.resize(DRAWN_BYTES, 0);
+            draw(&mut drawn);
+        }
+        // What is handed out is taken away: no byte is used twice.
+        let rest = drawn.len() - buffer.len();
+        for (to, from) in buffer.iter_mut().zip(drawn.drain(rest..)) {
+            *to = from;
+        }
     }
 }
 
@@ -130,7 +158,7 @@ mod tests {
 
     #[test]
     fn ids_are_version_seven_and_sort_by_time() {
-        let ids = Ids::new(Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let ids = Ids::new(Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
         let first: MessageId = ids.next();
         assert_eq!(first.0.get_version_num(), 7);
         assert_eq!(MessageId::parse(&first.to_string()), Some(first));
@@ -139,7 +167,7 @@ mod tests {
 
     #[test]
     fn ids_of_one_process_grow_strictly() {
-        let ids = Ids::new(Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let ids = Ids::new(Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
         let made: Vec<MessageId> = (0..20_000).map(|_| ids.next()).collect();
         assert!(made.windows(2).all(|pair| pair[0] < pair[1]));
     }

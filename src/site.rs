@@ -125,7 +125,7 @@ impl Site {
     /// [`SiteError`], in words for an operator.
     pub async fn open(config: Config) -> Result<Self, SiteError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        Self::open_with(config, clock, Arc::new(SystemEntropy)).await
+        Self::open_with(config, clock, Arc::new(SystemEntropy::new())).await
     }
 
     /// The same with a clock and randomness of the caller's.

@@ -1,6 +1,7 @@
 //! `inlet keys`: API keys, straight in the store. A key is shown once, when it is made.
 
 use super::output::{say, say_json, table};
+use super::rotate;
 use crate::config::Config;
 use crate::ids::KeyId;
 use crate::site::{DEFAULT_TENANT, KeyOrder, SCOPES, Site};
@@ -21,6 +22,8 @@ pub enum Command {
     List(List),
     /// Revoke a key; requests with it are refused from now on.
     Revoke(Revoke),
+    /// Seal stored secrets again with the current encryption key.
+    Rotate(rotate::Arguments),
 }
 
 /// Arguments of `inlet keys create`.
@@ -73,6 +76,7 @@ pub(super) async fn run(command: Command, config: Config) -> anyhow::Result<Exit
         Command::Create(arguments) => create(&site, arguments).await,
         Command::List(arguments) => list(&site, &arguments).await,
         Command::Revoke(arguments) => revoke(&site, &arguments).await,
+        Command::Rotate(arguments) => rotate::rotate(&site, &arguments).await,
     };
     site.store.close().await;
     outcome.map(|()| ExitCode::SUCCESS)

@@ -100,10 +100,9 @@ fn external_id(message: &ChannelMessage, received_at: Timestamp) -> String {
     {
         return id;
     }
-    let time = message.sent_at.map_or_else(
-        || received_at.as_second() / SAME_WORDS_SECONDS,
-        |sent_at| i64::try_from(sent_at.as_microsecond()).unwrap_or(i64::MAX),
-    );
+    let time = message
+        .sent_at
+        .map_or_else(|| received_at.as_second() / SAME_WORDS_SECONDS, Timestamp::as_microsecond);
     let hash = KeyHash::of(&[
         message.external_thread_id.as_deref().unwrap_or_default().as_bytes(),
         message.external_participant_id.as_deref().unwrap_or_default().as_bytes(),

@@ -41,7 +41,7 @@ impl Pipeline {
                 Ok(stored) => receipts.extend(stored),
                 Err(IngestError::Store(error)) if error.blames_data() => match part.split() {
                     Ok((first, second)) => todo.extend([second, first]),
-                    Err(alone) => receipts.push(self.quarantine(tenant, alone, &error).await?),
+                    Err(alone) => receipts.push(self.quarantine(tenant, *alone, &error).await?),
                 },
                 Err(error) => return Err(error),
             }
@@ -110,9 +110,9 @@ pub(super) struct Part {
 impl Part {
     /// Two halves, or the part itself when it is one item. Outcomes without a mail go with the first
     /// half, so that the cursor never stands behind a UID that has none.
-    fn split(mut self) -> Result<(Self, Self), Self> {
+    fn split(mut self) -> Result<(Self, Self), Box<Self>> {
         if self.items.len() < 2 {
-            return Err(self);
+            return Err(Box::new(self));
         }
         let second = self.items.split_off(self.items.len() / 2);
         let rest = self.progress.clone().map(|progress| Progress { settled: Vec::new(), ..progress });

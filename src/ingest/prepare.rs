@@ -9,7 +9,7 @@ use crate::model::attachment::{Attachment, AttachmentState};
 use crate::store::deliveries::{DeadLetter, Delivery};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -61,9 +61,8 @@ impl Pipeline {
     pub async fn prepare(&self, tenant: TenantId, items: Vec<Item>) -> Result<Vec<Prepared>, IngestError> {
         let mut settings: HashMap<SurfaceId, Arc<SurfaceSettings>> = HashMap::new();
         for envelope in items.iter().flat_map(|item| &item.envelopes) {
-            if !settings.contains_key(&envelope.surface_id) {
-                let found = self.settings(tenant, envelope.surface_id).await?;
-                settings.insert(envelope.surface_id, found);
+            if let hash_map::Entry::Vacant(place) = settings.entry(envelope.surface_id) {
+                place.insert(self.settings(tenant, envelope.surface_id).await?);
             }
         }
         let bytes: usize =

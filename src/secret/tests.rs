@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 fn ids() -> Ids {
-    Ids::new(Arc::new(SystemClock), Arc::new(SystemEntropy))
+    Ids::new(Arc::new(SystemClock), Arc::new(SystemEntropy::new()))
 }
 
 fn key() -> EncryptionKey {
@@ -17,7 +17,7 @@ fn key() -> EncryptionKey {
 }
 
 fn sealer() -> Sealer {
-    Sealer::new(&key(), &[], Arc::new(SystemEntropy))
+    Sealer::new(&key(), &[], Arc::new(SystemEntropy::new()))
 }
 
 fn map(value: serde_json::Value) -> JsonMap {
@@ -55,9 +55,9 @@ fn a_bit_changed_anywhere_is_noticed() {
 #[test]
 fn the_previous_key_still_opens_and_resealing_moves_to_the_current_one() {
     let (old, new, tenant, surface) = (key(), key(), ids().next(), ids().next());
-    let before = Sealer::new(&old, &[], Arc::new(SystemEntropy));
-    let after = Sealer::new(&new, &[old], Arc::new(SystemEntropy));
-    let later = Sealer::new(&new, &[], Arc::new(SystemEntropy));
+    let before = Sealer::new(&old, &[], Arc::new(SystemEntropy::new()));
+    let after = Sealer::new(&new, &[old], Arc::new(SystemEntropy::new()));
+    let later = Sealer::new(&new, &[], Arc::new(SystemEntropy::new()));
     let mut stored = map(json!({"imapPassword": "hunter2"}));
     before.seal_map(&mut stored, tenant, surface);
     assert!(matches!(later.open_map(&stored, tenant, surface), Err(SecretError::UnknownKey { .. })));
@@ -135,7 +135,7 @@ fn a_password_that_looks_sealed_is_sealed_like_any_other() {
 fn nothing_that_holds_a_key_shows_it() {
     let text = base64::engine::general_purpose::STANDARD.encode([7; 32]);
     let key = EncryptionKey::parse(&text, "test").unwrap();
-    let sealer = Sealer::new(&key, &[], Arc::new(SystemEntropy));
+    let sealer = Sealer::new(&key, &[], Arc::new(SystemEntropy::new()));
     let shown = format!("{key:?} {sealer:?}");
     assert!(!shown.contains("7, 7") && !shown.contains(&text), "{shown}");
     assert!(shown.contains(&key.id()));
@@ -164,8 +164,8 @@ fn the_key_file_is_made_once_and_for_its_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("encryption.key");
-    let first = EncryptionKey::load_or_create(&path, &SystemEntropy).unwrap().id();
-    let again = EncryptionKey::load_or_create(&path, &SystemEntropy).unwrap().id();
+    let first = EncryptionKey::load_or_create(&path, &SystemEntropy::new()).unwrap().id();
+    let again = EncryptionKey::load_or_create(&path, &SystemEntropy::new()).unwrap().id();
     assert_eq!(first, again);
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);

@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn i03_a_process_that_follows_another_is_the_same_worker_and_one_beside_it_is_not() {
-        let ids = Ids::new(Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let ids = Ids::new(Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
         let directory = tempfile::tempdir().unwrap();
         let first = Identity::claim(directory.path(), &ids);
         let beside = Identity::claim(directory.path(), &ids);

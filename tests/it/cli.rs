@@ -276,3 +276,35 @@ fn a_signal_right_after_the_start_is_a_clean_stop() {
         assert!(ended.success(), "{ended}");
     }
 }
+
+#[test]
+fn a_changed_encryption_key_opens_what_is_stored_and_rotates_it() {
+    let (installation, api_key) = (Installation::new(), "a-key-for-the-test-of-rotation");
+    let inbound = r#"{"provider": "inlet", "secret": "canary-of-the-rotation-test"}"#;
+    let add =
+        ["surfaces", "add", "--name", "widget", "--type", "chat", "--inbound", inbound, "--field", "id"];
+    let daemon = installation.start(&[("INLET_API_KEY", api_key)]);
+    let added = installation.run(&add, &[("INLET_API_KEY", api_key), ("INLET_URL", &daemon.url)]);
+    assert!(added.status.success(), "{}", stderr(&added));
+    daemon.stop("TERM");
+    let database = std::fs::read(installation.folder().join("data/inlet.db")).unwrap();
+    assert!(
+        !database.windows(10).any(|at| at == b"canary-of-"),
+        "a secret stands in the database in plain text"
+    );
+
+    let old = std::fs::read_to_string(installation.folder().join("data/encryption.key")).unwrap();
+    let new = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let both = [("INLET_ENCRYPTION_KEY", new), ("INLET_ENCRYPTION_KEY_PREVIOUS", old.trim())];
+    let rotate = |variables: &[(&str, &str)]| {
+        let output = installation.run(&["keys", "rotate", "--json"], variables);
+        output
+            .status
+            .success()
+            .then(|| serde_json::from_slice::<Value>(&output.stdout).unwrap()["resealed"].clone())
+    };
+    assert_eq!(rotate(&both[..1]), None, "without the old key nothing opens");
+    assert_eq!(rotate(&both), Some(1.into()));
+    assert_eq!(rotate(&both), Some(0.into()));
+    assert_eq!(rotate(&both[..1]), Some(0.into()));
+}

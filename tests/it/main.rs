@@ -1,12 +1,5 @@
 //! Integration tests: one binary, one module a subject.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test stops at the first surprise"
-)]
+
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,

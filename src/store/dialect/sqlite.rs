@@ -23,8 +23,9 @@ const PAGE_BYTES: u32 = 8_192;
 /// resident memory and grow with the database, and reading them is no quicker here.
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 const READER_CACHE_KIB: u32 = 4 * 1024;
-/// Pages in the write-ahead log before it is copied into the database file (32 MiB).
-const CHECKPOINT_PAGES: u32 = 4_000;
+/// Pages in the write-ahead log before it is copied into the database file (128 MiB). A message touches
+/// pages all over the indexes of conversations; the longer the log, the fewer of them are copied twice.
+const CHECKPOINT_PAGES: u32 = 16_000;
 
 /// The path in `sqlite://path` or `sqlite:path`; `None` if that is not what `url` is.
 pub(super) fn path_of(url: &str) -> Option<PathBuf> {
@@ -52,7 +53,7 @@ pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<(SqliteP
         .page_size(PAGE_BYTES)
         .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
-        .pragma("journal_size_limit", "67108864");
+        .pragma("journal_size_limit", "134217728");
     let pool = || {
         SqlitePoolOptions::new()
             .acquire_timeout(acquire)

@@ -103,7 +103,7 @@ impl Answer {
 fn supervisor(store: &Store, ids: &Ids, clock: Arc<dyn Clock>, key: &EncryptionKey) -> Supervisor {
     Supervisor::new(Parts {
         store: store.clone(),
-        sealer: Sealer::new(key, &[], Arc::new(SystemEntropy)),
+        sealer: Sealer::new(key, &[], Arc::new(SystemEntropy::new())),
         clock,
         ids: ids.clone(),
         network: imap::Network {
@@ -148,7 +148,7 @@ impl World {
         let store = Store::open(&StoreOptions::new(url)).await.expect("the store opens");
         store.migrate().await.expect("the schema is made");
         let clock = Arc::new(ManualClock::new("2026-11-02T10:00:00.123456Z".parse().expect("a time")));
-        let ids = Ids::new(clock.clone() as Arc<dyn Clock>, Arc::new(SystemEntropy));
+        let ids = Ids::new(clock.clone() as Arc<dyn Clock>, Arc::new(SystemEntropy::new()));
         let encryption_key =
             EncryptionKey::parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "the test").expect("a key");
         let blobs = Blobs::open(directory.path().join("blobs")).expect("a folder");
@@ -163,7 +163,7 @@ impl World {
                 body_timeout: Duration::from_millis(400),
                 ..Settings::new("http://inlet.example")
             }),
-            sealer: Sealer::new(&encryption_key, &[], Arc::new(SystemEntropy)),
+            sealer: Sealer::new(&encryption_key, &[], Arc::new(SystemEntropy::new())),
             keys: Arc::new(KeyCache::default()),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             services: Arc::new(services),

@@ -42,7 +42,7 @@ impl World {
         let store = Store::open(&StoreOptions::new(&url)).await.expect("the store opens");
         store.migrate().await.expect("the schema is made");
         let clock = Arc::new(ManualClock::new(START.parse().expect("a time")));
-        let ids = Ids::new(clock.clone(), Arc::new(SystemEntropy));
+        let ids = Ids::new(clock.clone(), Arc::new(SystemEntropy::new()));
         let (tenant, surface) = (ids.next(), ids.next());
         let world = Self { store, ids, clock, tenant, surface, url, _dir: dir };
         let mut tx = world.store.begin().await.expect("begin");

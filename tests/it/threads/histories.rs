@@ -110,11 +110,11 @@ async fn counters_agree(world: &World, receipts: &[(usize, Receipt)]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn arrival_order_batch_size_and_two_ingesters_never_change_the_partition_on_sqlite() {
-    shuffles_agree(World::sqlite().await, 40).await;
+    Box::pin(shuffles_agree(World::sqlite().await, 40)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn arrival_order_batch_size_and_two_ingesters_never_change_the_partition_on_postgres() {
     let Some(world) = World::postgres().await else { return };
-    shuffles_agree(world, 40).await;
+    Box::pin(shuffles_agree(world, 40)).await;
 }

@@ -44,7 +44,7 @@ impl World {
 
     async fn open(url: String, folder: tempfile::TempDir) -> Self {
         let clock = Arc::new(SystemClock);
-        let ids = Ids::new(clock.clone(), Arc::new(SystemEntropy));
+        let ids = Ids::new(clock.clone(), Arc::new(SystemEntropy::new()));
         let store = Store::open(&StoreOptions::new(url)).await.unwrap();
         store.migrate().await.unwrap();
         let blobs = Blobs::open(folder.path().join("blobs")).unwrap();
@@ -57,7 +57,7 @@ impl World {
 
     /// A surface more.
     pub async fn add_surface(&mut self, kind: &str) -> SurfaceId {
-        let ids = Ids::new(self.clock.clone(), Arc::new(SystemEntropy));
+        let ids = Ids::new(self.clock.clone(), Arc::new(SystemEntropy::new()));
         let now = self.clock.now();
         let mut tx = self.store.begin().await.unwrap();
         self.tenant = tx.ensure_tenant("test", self.tenant, now).await.unwrap();
