@@ -20,8 +20,9 @@ check: ## formatting and lints
 unit: ## the tests that need no server
 	$(CARGO) test --lib
 
-bench: ## the benchmarks that need no peer
-	$(CARGO) bench
+bench: ## the daemon against the floor programs of ../shared/bench, as ratios of one run
+	$(CARGO) build --release
+	python3 benches/whole/bench.py --inlet target/release/inlet --kit ../shared/bench --work target/bench
 
 docs: ## the documentation of the code, in target/doc
 	$(CARGO) doc --no-deps --document-private-items

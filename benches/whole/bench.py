@@ -214,6 +214,9 @@ def median(runs, name):
 
 def main():
     options = arguments()
+    missing = [tool for tool in ("wrk", "dovecot", "openssl") if not shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin")]
+    if missing or not os.path.isdir(options.kit):
+        sys.exit(f"bench: not here: {', '.join(missing) or options.kit} (Debian packages wrk, dovecot-imapd, postgresql, openssl; the kit is ../shared/bench)")
     os.makedirs(options.work, exist_ok=True)
     kit = Kit(os.path.abspath(options.kit), os.path.abspath(options.work), options.messages)
     kit.start()
