@@ -76,7 +76,8 @@ fn take_label(piece: &[u8], label: &mut Option<String>) -> Vec<u8> {
     }
 }
 
-fn percent_decode(piece: &[u8], out: &mut Vec<u8>) {
+/// Adds `piece` to `out`, its `%hh` codes undone; what is no code stays as it is.
+pub(super) fn percent_decode(piece: &[u8], out: &mut Vec<u8>) {
     let mut rest = piece;
     while let Some((byte, after)) = rest.split_first() {
         rest = after;

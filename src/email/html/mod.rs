@@ -6,6 +6,7 @@
 mod bounds;
 mod render;
 
+use super::parameter::percent_decode;
 use ammonia::Builder;
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -135,19 +136,6 @@ fn escape_attribute(url: &str, out: &mut String) {
 fn decode_cid(id: &str) -> String {
     let id = id.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
     let mut bytes = Vec::with_capacity(id.len());
-    let mut rest = id.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        let code = (*byte == b'%').then(|| after.get(..2)).flatten();
-        let code =
-            code.and_then(|c| std::str::from_utf8(c).ok()).and_then(|c| u8::from_str_radix(c, 16).ok());
-        match code {
-            Some(code) => {
-                bytes.push(code);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => bytes.push(*byte),
-        }
-    }
+    percent_decode(id.as_bytes(), &mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
 }
