@@ -8,6 +8,7 @@
 
 mod address;
 mod attachments;
+pub mod authentication;
 mod automatic;
 mod body;
 mod charset;
@@ -35,9 +36,6 @@ pub use message_id::id_key;
 use crate::model::Address;
 use address::AddressList;
 use header::Headers;
-
-/// Authentication-Results fields that are kept.
-const AUTHENTICATION_RESULTS_LIMIT: usize = 16;
 
 /// Reads one mail.
 #[must_use]
@@ -107,11 +105,7 @@ fn read_headers(headers: &Headers<'_>) -> Mail {
         references: headers.first("references").map(message_id::references).unwrap_or_default(),
         delivered_to: delivered_to(headers),
         list_id: automatic::list_id(headers),
-        authentication_results: headers
-            .all("authentication-results")
-            .take(AUTHENTICATION_RESULTS_LIMIT)
-            .map(words::text)
-            .collect(),
+        trace: authentication::trace(headers),
         thread_index: headers.first("thread-index").map(words::text).filter(|t| !t.is_empty()),
         to: to.addresses,
         cc: cc.addresses,

@@ -1,5 +1,6 @@
 //! Mails: direction, identity, links, flags.
 
+use super::authenticity::{self, Authenticity};
 use super::{AttachmentData, InboundAttachment, InboundMessage, SurfaceSettings, label};
 use crate::email::reply::Forward;
 use crate::email::{self, Mail, MailPart};
@@ -29,7 +30,8 @@ pub(super) fn normalize(
 ) -> InboundMessage {
     let mut mail = email::read(&raw);
     let place = Place::of(&origin);
-    let verdict = Verdict::of(&mail, place.sent, settings);
+    let authenticity = Authenticity::of(&mail, &raw, settings);
+    let verdict = Verdict::of(&mail, place.sent, &authenticity, settings);
     let external_message_id = external_id(&mail);
     let author = author(&mail);
     let counterpart = match verdict.direction {
@@ -38,7 +40,8 @@ pub(super) fn normalize(
         }
         _ => author.clone(),
     };
-    let metadata = metadata(&mut mail, &verdict, place, oversized_bytes);
+    let mut metadata = metadata(&mut mail, &verdict, place, oversized_bytes);
+    metadata.insert("authenticity".to_owned(), authenticity.to_json());
     InboundMessage {
         surface_id,
         received_at,
@@ -105,10 +108,10 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn of(mail: &Mail, sent: bool, settings: &SurfaceSettings) -> Self {
+    fn of(mail: &Mail, sent: bool, authenticity: &Authenticity, settings: &SurfaceSettings) -> Self {
         let believable = !mail.flags.from_ambiguous;
         let own = mail.from.as_ref().is_some_and(|from| settings.is_own(&from.email));
-        let disowned = !sent && fails_dmarc(mail, settings);
+        let disowned = !sent && authenticity.verdict == authenticity::Verdict::Fail;
         let outbound = sent || (own && believable && settings.trusts_own_addresses && !disowned);
         // Only a mailbox of ours says that a mail is ours; From is a claim that anyone can make.
         let spoof_suspected = !outbound && (own || disowned);
@@ -121,22 +124,6 @@ impl Verdict {
         };
         Self { direction, role, spoof_suspected, disowned }
     }
-}
-
-/// Whether the surface's own receiving server says `dmarc=fail` (RFC 8601 section 2.7; only the
-/// topmost field of the trusted authserv-id counts, since a sender can write any below it).
-fn fails_dmarc(mail: &Mail, settings: &SurfaceSettings) -> bool {
-    let Some(trusted) = &settings.trusted_authserv else { return false };
-    let ours = mail.authentication_results.iter().find(|field| {
-        let id = field.split(';').next().unwrap_or_default();
-        let id = id.split_whitespace().next().unwrap_or_default();
-        id.eq_ignore_ascii_case(trusted)
-    });
-    let results = ours.map(|field| field.to_ascii_lowercase()).unwrap_or_default();
-    results.split(';').skip(1).any(|result| {
-        let mut words = result.split_whitespace();
-        words.next().is_some_and(|first| first == "dmarc=fail")
-    })
 }
 
 fn external_id(mail: &Mail) -> String {
