@@ -42,6 +42,8 @@ pub struct Mail {
     pub forward: Option<Forward>,
     /// Sanitized HTML; image sources of the form `cid:` stay (see [`crate::email::html::map_cids`]).
     pub content_html: Option<String>,
+    /// Images of others in it, held back: their source stands in `data-remote-src`.
+    pub remote_images: usize,
     /// Every part that is not the text itself, in order.
     pub attachments: Vec<MailPart>,
     /// What kind of mail it is.

@@ -65,6 +65,7 @@ pub fn read(raw: &[u8]) -> Mail {
     mail.signature = joined(cut.signature, body.signature);
     mail.forward = cut.forward;
     mail.content_html = body.html;
+    mail.remote_images = body.remote_images;
     mail
 }
 

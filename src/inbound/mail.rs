@@ -214,6 +214,7 @@ fn metadata(mail: &mut Mail, verdict: &Verdict, place: Place, oversized_bytes: O
     put("quoted", mail.quoted.take().map(Value::String));
     put("signature", mail.signature.take().map(Value::String));
     put("forwarded", mail.forward.take().map(|forward| forwarded(&forward)));
+    put("remoteImages", (mail.remote_images > 0).then(|| json!(mail.remote_images)));
     put("sizeBytes", oversized_bytes.map(|size| json!(size)));
     metadata
 }

@@ -189,3 +189,20 @@ fn a_trusted_forwarder_that_saw_the_mail_pass_outweighs_the_failure_it_caused() 
     let untrusting = json!({"trustedAuthserv": "mx.example.org"});
     assert_eq!(verdict(&(own("pass") + &seal(1, "lists.example", "pass")), &untrusting).0, "fail");
 }
+
+#[test]
+fn a_signature_of_the_authors_domain_vouches_where_the_surface_has_its_key() {
+    let word = |domain: &str, change: &dyn Fn(String) -> String| {
+        let (signed, keys) = crate::email::authentication::tests::signed(7, domain);
+        let read = mail(&change(signed.replace("\r\n", "\n")), false, &settings(json!({"dkimKeys": keys.0})));
+        read.metadata["authenticity"].clone()
+    };
+    let good = word("example.org", &|mail| mail);
+    assert_eq!(good["verdict"], "pass");
+    assert_eq!(good["signatures"], json!([{"domain": "example.org", "selector": "one", "result": "pass"}]));
+    let changed = word("example.org", &|mail| mail.replace("Hello there", "Pay me"));
+    assert_eq!((&changed["verdict"], &changed["signatures"][0]["result"]), (&json!("unknown"), &json!("fail")));
+    assert_eq!(word("evil.example", &|mail| mail)["verdict"], "unknown", "a stranger's signature");
+    let two = word("example.org", &|mail| format!("From: mallory@evil.example\n{mail}"));
+    assert_eq!(two["verdict"], "unknown", "two authors");
+}

@@ -7,7 +7,7 @@ mod dkim;
 mod token;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use dkim::{DkimKeys, Signatures, check};
 
