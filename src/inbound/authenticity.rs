@@ -6,8 +6,8 @@
 //! received the mail: below it, everything is the sender's. A bad result nobody forges against himself.
 
 use super::SurfaceSettings;
-use crate::email::authentication::{self, MethodResult, Results, Signatures, Stamp, Trace};
 use crate::email::Mail;
+use crate::email::authentication::{self, MethodResult, Results, Signatures, Stamp, Trace};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -52,7 +52,8 @@ pub(super) struct Authenticity {
 impl Authenticity {
     pub(super) fn of(mail: &Mail, raw: &[u8], settings: &SurfaceSettings) -> Self {
         let mut found = Self::default();
-        let domain = mail.from.as_ref().and_then(|from| from.email.rsplit_once('@')).map(|(_, domain)| domain);
+        let domain =
+            mail.from.as_ref().and_then(|from| from.email.rsplit_once('@')).map(|(_, domain)| domain);
         let aligned = |other: &str| domain.is_some_and(|domain| is_aligned(domain, other));
         let believed = Believed::find(&mail.trace, &settings.trusted_authserv);
         let mut passes = false;
@@ -192,7 +193,8 @@ fn trusted_sealer(found: &Authenticity, mail: &Mail, settings: &SurfaceSettings)
 fn is_aligned(from: &str, other: &str) -> bool {
     let (from, other) = (from.to_ascii_lowercase(), other.trim_end_matches('.').to_ascii_lowercase());
     let below = |lower: &str, upper: &str| {
-        upper.contains('.') && lower.strip_suffix(upper).is_some_and(|head| head.is_empty() || head.ends_with('.'))
+        upper.contains('.')
+            && lower.strip_suffix(upper).is_some_and(|head| head.is_empty() || head.ends_with('.'))
     };
     below(&from, &other) || below(&other, &from)
 }

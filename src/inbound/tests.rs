@@ -126,7 +126,8 @@ fn verdict(fields: &str, config: &serde_json::Value) -> (String, serde_json::Val
 fn a_good_result_counts_only_above_the_line_of_the_server_that_received_the_mail() {
     let config = json!({"trustedAuthserv": ["mx.google.com", "MX.example.org"]});
     let pass = "Authentication-Results: mx.example.org; dmarc=pass header.from=customer.example\n";
-    let border = "Received: from evil.example (evil.example [192.0.2.9]) by mx.example.org; Mon, 2 Nov 2026\n";
+    let border =
+        "Received: from evil.example (evil.example [192.0.2.9]) by mx.example.org; Mon, 2 Nov 2026\n";
     let inner = "Received: from mx.example.org by imap.example.org with LMTP; Mon, 2 Nov 2026\n";
     let filter = "Received: from localhost (localhost [127.0.0.1]) by mx.example.org; Mon, 2 Nov 2026\n";
     let word = |fields: String| verdict(&fields, &config).0;
@@ -150,15 +151,15 @@ fn several_fields_of_one_server_are_read_together() {
         Authentication-Results: mx.example.org; dmarc=pass; arc=pass\n";
     let (word, authenticity) = verdict(fields, &config);
     assert_eq!(word, "fail");
-    let expected =
-        json!({"verdict": "fail", "server": "mx.example.org", "dmarc": "fail", "dkim": "pass"});
+    let expected = json!({"verdict": "fail", "server": "mx.example.org", "dmarc": "fail", "dkim": "pass"});
     assert_eq!(authenticity, expected);
 }
 
 #[test]
 fn where_the_server_checks_no_dmarc_an_aligned_signature_or_path_vouches() {
     let config = json!({"trustedAuthserv": "mx.example.org"});
-    let word = |results: &str| verdict(&format!("Authentication-Results: mx.example.org; {results}\n"), &config).0;
+    let word =
+        |results: &str| verdict(&format!("Authentication-Results: mx.example.org; {results}\n"), &config).0;
     assert_eq!(word("dkim=pass header.d=customer.example"), "pass");
     assert_eq!(word("dkim=pass header.i=@mail.customer.example"), "pass");
     assert_eq!(word("spf=pass smtp.mailfrom=bounce@customer.example"), "pass");
@@ -201,7 +202,10 @@ fn a_signature_of_the_authors_domain_vouches_where_the_surface_has_its_key() {
     assert_eq!(good["verdict"], "pass");
     assert_eq!(good["signatures"], json!([{"domain": "example.org", "selector": "one", "result": "pass"}]));
     let changed = word("example.org", &|mail| mail.replace("Hello there", "Pay me"));
-    assert_eq!((&changed["verdict"], &changed["signatures"][0]["result"]), (&json!("unknown"), &json!("fail")));
+    assert_eq!(
+        (&changed["verdict"], &changed["signatures"][0]["result"]),
+        (&json!("unknown"), &json!("fail"))
+    );
     assert_eq!(word("evil.example", &|mail| mail)["verdict"], "unknown", "a stranger's signature");
     let two = word("example.org", &|mail| format!("From: mallory@evil.example\n{mail}"));
     assert_eq!(two["verdict"], "unknown", "two authors");

@@ -108,8 +108,8 @@ fn keys_at_hand(headers: &Headers<'_>, keys: &dyn DkimKeys) -> Option<AtHand> {
             found.insert(format!("{name}.").into_boxed_str(), key);
         }
     }
-    let is_bounded = headers.all("dkim-signature").count() <= SIGNATURE_LIMIT
-        && headers.fields().count() <= FIELD_LIMIT;
+    let is_bounded =
+        headers.all("dkim-signature").count() <= SIGNATURE_LIMIT && headers.fields().count() <= FIELD_LIMIT;
     (is_bounded && !found.is_empty()).then_some(AtHand(found))
 }
 

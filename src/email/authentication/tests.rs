@@ -67,7 +67,9 @@ fn arc_fields_carry_their_instance() {
          ARC-Authentication-Results: i=2; lists.example; dmarc=pass header.from=example.org\n",
     );
     assert_eq!(found[0], Stamp::Seal { instance: 2, domain: "lists.example".into() });
-    assert!(matches!(&found[1], Stamp::Forwarded { instance: 2, results } if pairs(results) == [("dmarc", "pass")]));
+    assert!(
+        matches!(&found[1], Stamp::Forwarded { instance: 2, results } if pairs(results) == [("dmarc", "pass")])
+    );
 }
 
 #[test]

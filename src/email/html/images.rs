@@ -38,7 +38,10 @@ pub(crate) fn hold_back_remote(html: &str) -> (String, usize) {
 
 /// Gives `change` the source of every image, as it is written; what it gives back is written instead: the name of the
 /// attribute and its value, escaped.
-fn rewrite<'h>(html: &'h str, mut change: impl FnMut(&'h str) -> Option<(&'static str, Cow<'h, str>)>) -> String {
+fn rewrite<'h>(
+    html: &'h str,
+    mut change: impl FnMut(&'h str) -> Option<(&'static str, Cow<'h, str>)>,
+) -> String {
     let mut out = String::with_capacity(html.len());
     let mut rest = html;
     while let Some((before, tag)) = rest.split_once("<img ") {
@@ -115,7 +118,9 @@ mod tests {
 
     #[test]
     fn tags_that_are_not_as_we_write_them_stay_as_they_are() {
-        for odd in ["<img ", "<img src", "<img src=\"", "<img src=\"a", "<img a='b' src=\"x\">", "<img  src=\"x\">"] {
+        for odd in
+            ["<img ", "<img src", "<img src=\"", "<img src=\"a", "<img a='b' src=\"x\">", "<img  src=\"x\">"]
+        {
             assert_eq!(hold_back_remote(odd), (odd.to_owned(), 0));
         }
         let flood = "<img ".repeat(100_000);

@@ -73,6 +73,10 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
                 Some((scheme, _)) if scheme.eq_ignore_ascii_case("data") => {
                     (is_image && is_inline_image(url)).then(|| url.to_owned().into())
                 }
+                // Nobody follows it; the library lets every scheme through there.
+                Some((scheme, _)) if attribute == "cite" => {
+                    ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web)).then(|| value.into())
+                }
                 _ => Some(Cow::Borrowed(value)),
             }
         });

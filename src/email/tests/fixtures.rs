@@ -194,6 +194,7 @@ fn no_spelling_of_an_address_runs_code() {
         "<a href=\"cid:x\">x</a>",
         "<img src=\"data:text/html,x\">x",
         "<blockquote cite=\"data:text/html,x\">x</blockquote>",
+        "<q cite=\"javascript:x\">x</q><ins cite=\" Java&#9;Script:x\">x</ins>",
     ] {
         let clean = sanitize(hostile);
         assert!(!clean.contains("href=") && !clean.contains("src=") && !clean.contains("cite="), "{clean}");

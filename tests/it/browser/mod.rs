@@ -99,7 +99,9 @@ fn answer(
         }
         "/favicon.ico" => ("image/x-icon", String::new()),
         path => match path.strip_prefix("/document/").and_then(|n| n.parse::<usize>().ok()) {
-            Some(n) => ("text/html", format!("<!doctype html><body>{}", pieces[n].clone().unwrap_or_default())),
+            Some(n) => {
+                ("text/html", format!("<!doctype html><body>{}", pieces[n].clone().unwrap_or_default()))
+            }
             None => {
                 requests.lock().unwrap().push(path.to_owned());
                 ("text/plain", String::new())
@@ -134,7 +136,11 @@ fn sanitized(html: &str) -> Option<String> {
 
 /// Each string alone, in the middle of a mail, and cut off inside a table and a link.
 fn in_mails(port: u16) -> Vec<Option<String>> {
-    let around = [("", ""), ("<p>Hello</p><blockquote>", "</blockquote><p>Bye</p>"), ("<table><tr><td><a href='#'>", "")];
+    let around = [
+        ("", ""),
+        ("<p>Hello</p><blockquote>", "</blockquote><p>Bye</p>"),
+        ("<table><tr><td><a href='#'>", ""),
+    ];
     let strings = mutations(port);
     around
         .iter()
@@ -158,6 +164,6 @@ fn the_same_html_as_it_is_runs_its_scripts_and_asks_strangers() {
     let Some(seen) = Stage::open(as_they_are, false).play() else { return };
     let leaks: BTreeSet<&String> = seen.requests.iter().filter(|path| path.starts_with("/leak/")).collect();
     println!("as they are: {} strings ran code, {} addresses were asked", seen.ran.len(), leaks.len());
-    assert!(seen.ran.len() >= 80, "only {:?}", seen.ran);
-    assert!(leaks.len() >= 20, "only {leaks:?}");
+    assert!(seen.ran.len() >= 60, "only {:?}", seen.ran);
+    assert!(leaks.len() >= 30, "only {leaks:?}");
 }

@@ -29,7 +29,8 @@ fn answer(fields: &str, from: &str, id: &str) -> String {
     )
 }
 
-const FAILS: &str = "Authentication-Results: mx.us.example; spf=pass; dmarc=fail (p=none) header.from=customer.example\n";
+const FAILS: &str =
+    "Authentication-Results: mx.us.example; spf=pass; dmarc=fail (p=none) header.from=customer.example\n";
 
 async fn take(world: &World, mails: &[&str]) -> Vec<Receipt> {
     let mails: Vec<String> = mails.iter().map(|mail| mail.replace('\n', "\r\n")).collect();
@@ -55,7 +56,8 @@ async fn people(world: &World, receipt: &Receipt) -> Vec<String> {
 async fn a_participant_whose_domain_disowns_the_mail_is_kept_out_of_the_thread() {
     for world in worlds(SETTINGS).await {
         let first = take(&world, &[ASKED]).await;
-        let forged = take(&world, &[&answer(FAILS, "Ann <ann@customer.example>", "forged@evil.example")]).await;
+        let forged =
+            take(&world, &[&answer(FAILS, "Ann <ann@customer.example>", "forged@evil.example")]).await;
         let (asked, apart) = (conversation(&world, &first[0]).await, conversation(&world, &forged[0]).await);
         assert_ne!(asked.id, apart.id);
         assert_eq!(asked.message_count, 1);
@@ -83,7 +85,11 @@ async fn a_disowned_mail_stays_apart_in_one_batch_with_the_thread_and_before_it(
         let unique = |mail: &str| mail.replace("asked@", "alone@").replace("forged@", "first@");
         let early = take(&world, &[&unique(&forged)]).await;
         let late = take(&world, &[&unique(ASKED)]).await;
-        assert_ne!(conversation(&world, &early[0]).await.id, conversation(&world, &late[0]).await.id, "before it");
+        assert_ne!(
+            conversation(&world, &early[0]).await.id,
+            conversation(&world, &late[0]).await.id,
+            "before it"
+        );
     }
 }
 
@@ -95,7 +101,11 @@ async fn a_sender_new_to_the_conversation_joins_it_and_is_named() {
         assert_eq!(conversation(&world, &first[0]).await.id, conversation(&world, &joined[0]).await.id);
         let message = message(&world, &joined[0]).await;
         assert_eq!(message.metadata["newParticipant"], json!(true));
-        assert_eq!(message.metadata["from"]["email"], json!("bob@elsewhere.example"), "each keeps its author");
+        assert_eq!(
+            message.metadata["from"]["email"],
+            json!("bob@elsewhere.example"),
+            "each keeps its author"
+        );
         assert_eq!(message.metadata["authenticity"]["verdict"], json!("unknown"));
         assert_eq!(people(&world, &first[0]).await, ["ann@customer.example", "bob@elsewhere.example"]);
         let again = take(&world, &[&answer("", "bob@elsewhere.example", "c@elsewhere.example")]).await;
