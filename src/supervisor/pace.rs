@@ -101,9 +101,15 @@ mod tests {
             assert!(window[2] - window[0] > Duration::from_mins(1), "{window:?}");
         }
         for _ in 0..1_000 {
-            assert!(pace.lost(Duration::ZERO, u32::MAX) < Duration::from_mins(12), "and it is never given up");
+            assert!(
+                pace.lost(Duration::ZERO, u32::MAX) < Duration::from_mins(12),
+                "and it is never given up"
+            );
         }
-        assert!(pace.lost(SHORT_LIFE, 0) <= Duration::from_secs(2), "a connection that has lived starts anew");
+        assert!(
+            pace.lost(SHORT_LIFE, 0) <= Duration::from_secs(2),
+            "a connection that has lived starts anew"
+        );
     }
 
     #[test]
@@ -185,7 +191,12 @@ mod tests {
         // The most logins a week that each case allows, and the fewest that still find out when it is over.
         let cases = [
             ("C04 a rejected password: one in 30 to 60 minutes", Hostile::Refuses, 2 * hours + 3, hours),
-            ("throttled without a wish: at most 15 minutes", Hostile::Throttles(None), 8 * hours + 6, 4 * hours),
+            (
+                "throttled without a wish: at most 15 minutes",
+                Hostile::Throttles(None),
+                8 * hours + 6,
+                4 * hours,
+            ),
             ("C08 throttled for 5 minutes: the wish", Hostile::Throttles(Some(300)), 12 * hours, 10 * hours),
             ("reset at login: at most 5 minutes", Hostile::Resets, 24 * hours + 20, 12 * hours),
             ("nonsense: the same", Hostile::Babbles, 24 * hours + 20, 12 * hours),

@@ -15,7 +15,9 @@ fn is_measured() -> bool {
     std::env::var_os("INLET_SOAK").is_some()
 }
 
-async fn a_crowd_of_mailboxes_idles_hears_of_mail_and_comes_back_after_a_restart_of_the_server(engine: Engine) {
+async fn a_crowd_of_mailboxes_idles_hears_of_mail_and_comes_back_after_a_restart_of_the_server(
+    engine: Engine,
+) {
     let Some(mut fleet) = Fleet::new(engine, |_| 3).await else { return };
     let worker = fleet.worker("one");
     let (empty, _) = worker.resident_bytes().unwrap_or_default();
@@ -50,7 +52,10 @@ async fn a_crowd_of_mailboxes_idles_hears_of_mail_and_comes_back_after_a_restart
     fleet.crowd.restart().await;
     let back = fleet.all_idle(names.len(), Duration::from_secs(60)).await;
     let logins = fleet.crowd.take_logins();
-    println!("{engine:?}: {count} mailboxes back {back:?} after the server's restart, {} logins", logins.len());
+    println!(
+        "{engine:?}: {count} mailboxes back {back:?} after the server's restart, {} logins",
+        logins.len()
+    );
     for (first, start) in logins.iter().enumerate() {
         for (last, end) in logins.iter().enumerate().skip(first) {
             let allowed = BURST + LOGINS_PER_SECOND * (end.duration_since(*start).as_secs_f64() + 0.3);

@@ -56,7 +56,13 @@ impl Fleet {
         Worker::start_with(&directory, self.database.as_deref(), &environment)
     }
 
-    pub async fn send(&self, worker: &Worker, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
+    pub async fn send(
+        &self,
+        worker: &Worker,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
         let mut request = self.client.request(method, format!("{}{path}", worker.url)).bearer_auth(KEY);
         if let Some(body) = body {
             request = request.json(body);

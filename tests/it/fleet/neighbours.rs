@@ -38,7 +38,8 @@ async fn i06_mailboxes_that_misbehave_change_nothing_for_the_others(engine: Engi
         println!("{engine:?}: round {round} stored within {longest:?}");
         assert!(longest < Duration::from_secs(2), "{longest:?}");
     }
-    let class = async |place: usize| fleet.status(&worker, &fleet.surfaces[place]).await["errorClass"].clone();
+    let class =
+        async |place: usize| fleet.status(&worker, &fleet.surfaces[place]).await["errorClass"].clone();
     assert_eq!(class(3).await, "transient");
     assert_eq!(class(5).await, "auth");
     for place in [0, 6] {

@@ -64,8 +64,11 @@ impl Mailbox {
 /// Mail number `uid` of a mailbox's history: every tenth begins a conversation, the others answer it.
 fn history_mail(name: &str, uid: u32) -> Vec<u8> {
     let root = uid - uid % 10;
-    let answers =
-        if uid == root { String::new() } else { format!("In-Reply-To: <h{root}.{name}@history.example>\r\n") };
+    let answers = if uid == root {
+        String::new()
+    } else {
+        format!("In-Reply-To: <h{root}.{name}@history.example>\r\n")
+    };
     // About the median size of real mail, never twice the same.
     let line = format!("Line of mail {uid} to {name}, which says what all of them say.\r\n");
     format!(
@@ -171,7 +174,8 @@ impl State {
 
 async fn welcome(state: Arc<State>, tls: TlsAcceptor, stream: TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut client = Client { stream: BufReader::new(tls.accept(stream).await?), state, mailbox: None, told: 0 };
+    let mut client =
+        Client { stream: BufReader::new(tls.accept(stream).await?), state, mailbox: None, told: 0 };
     client.say(&format!("* OK [{CAPABILITIES}] ready\r\n")).await?;
     loop {
         let line = client.hear().await?;
@@ -265,7 +269,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 mail.len()
             );
             answer.extend(row.bytes());
-            let header_end = mail.windows(4).position(|four| four == b"\r\n\r\n").map_or(mail.len(), |at| at + 4);
+            let header_end =
+                mail.windows(4).position(|four| four == b"\r\n\r\n").map_or(mail.len(), |at| at + 4);
             let body = if is_whole { Some(("BODY[]", &mail[..])) } else { None };
             let body = if is_header { Some(("BODY[HEADER]", &mail[..header_end])) } else { body };
             if let Some((name, bytes)) = body {

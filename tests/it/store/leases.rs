@@ -31,7 +31,11 @@ async fn workers_that_live_are_counted_and_those_that_leave_are_not(world: World
     if store.engine() == "sqlite" {
         store.announce_worker(first, TERM, now).await.unwrap();
         world.clock.advance(TERM + Duration::from_secs(1));
-        assert_eq!(store.announce_worker(second, TERM, world.now()).await.unwrap(), 1, "the first is not heard of");
+        assert_eq!(
+            store.announce_worker(second, TERM, world.now()).await.unwrap(),
+            1,
+            "the first is not heard of"
+        );
         world.clock.advance(Duration::from_hours(2));
         assert_eq!(store.announce_worker(second, TERM, world.now()).await.unwrap(), 1);
     }
@@ -42,7 +46,11 @@ async fn some_buckets_are_given_back_and_the_others_kept(world: World) {
     let held = world.store.acquire_leases(ours, 10, TERM, world.now()).await.unwrap();
     let given: Vec<u16> = held[6..].iter().map(|lease| lease.bucket).collect();
     world.store.give_back_leases(theirs, &given).await.unwrap();
-    assert_eq!(world.store.acquire_leases(ours, 0, TERM, world.now()).await.unwrap(), held, "not theirs to give");
+    assert_eq!(
+        world.store.acquire_leases(ours, 0, TERM, world.now()).await.unwrap(),
+        held,
+        "not theirs to give"
+    );
     world.store.give_back_leases(ours, &given).await.unwrap();
     assert_eq!(world.store.acquire_leases(ours, 0, TERM, world.now()).await.unwrap(), held[..6]);
     assert!(matches!(fence(&world, held[9]).await, Err(StoreError::Fenced)));
