@@ -3,9 +3,12 @@
 mod bad_input;
 mod crash;
 mod dead_letters;
+mod outage;
 mod parallel;
 mod receive;
 mod surfaces;
+mod worker;
+mod workers;
 
 use crate::api::world::{Answer, World};
 use reqwest::Method;
