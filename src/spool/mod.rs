@@ -157,7 +157,11 @@ impl Spool {
         let spool = Self { inner, orders };
         let found = spool.figures();
         if found.requests > 0 {
-            tracing::info!(requests = found.requests, bytes = found.bytes, "the spool holds requests of an earlier run");
+            tracing::info!(
+                requests = found.requests,
+                bytes = found.bytes,
+                "the spool holds requests of an earlier run"
+            );
             spool.inner.arrived.notify_one();
         }
         Ok(spool)
@@ -323,7 +327,10 @@ impl Inner {
             state.read_at = batch.read_at;
             // The last one as well, when the writer has nothing for it: then the spool takes no room.
             let is_done = |segment: &Segment| segment.end == batch.read_at;
-            if state.segments.len() == 1 && state.being_written == 0 && state.segments.front().is_some_and(is_done) {
+            if state.segments.len() == 1
+                && state.being_written == 0
+                && state.segments.front().is_some_and(is_done)
+            {
                 gone.extend(state.segments.pop_front());
                 state.read_at = 0;
             }

@@ -181,7 +181,8 @@ fn undecipherable(state: &AppState, entry: &Entry) -> Item {
         reason: "its spooled form cannot be read".to_owned(),
         status: DeadLetterStatus::Open,
         attempts: 1,
-        origin: serde_json::json!({"kind": "spool", "deliveryId": state.ids.next::<DeliveryId>()}).to_string(),
+        origin: serde_json::json!({"kind": "spool", "deliveryId": state.ids.next::<DeliveryId>()})
+            .to_string(),
         body: entry.body.clone(),
         created_at: state.now(),
     };

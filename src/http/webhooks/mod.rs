@@ -11,8 +11,8 @@ mod outage;
 pub mod receive;
 mod receivers;
 
-pub(super) use keeping::{envelopes, webhook_url, with_public_url};
 pub use drain::drain;
+pub(super) use keeping::{envelopes, webhook_url, with_public_url};
 pub use outage::Outage;
 pub use receivers::{Receiver, Receivers};
 

@@ -157,7 +157,9 @@ pub(super) async fn keep(
         Some(Err(error @ (IntakeError::Full | IntakeError::UnknownSurface))) => return Err(error),
         Some(Err(IntakeError::Store(error))) => {
             outage.note();
-            spool_it(spool, receiver, record, body).await.map_err(|spool| lost(spool, Some(IntakeError::Store(error))))
+            spool_it(spool, receiver, record, body)
+                .await
+                .map_err(|spool| lost(spool, Some(IntakeError::Store(error))))
         }
         None => {
             outage.note();

@@ -81,8 +81,7 @@ impl Receivers {
         }
         let outage = &state.services.outage;
         // That an id was no surface says nothing of now: it may have been made since.
-        let at_hand =
-            known.filter(|known| known.receiver.is_some() && known.is_younger(OUTAGE_MILLIS, now));
+        let at_hand = known.filter(|known| known.receiver.is_some() && known.is_younger(OUTAGE_MILLIS, now));
         if outage.is_away() {
             return at_hand.map(|known| known.receiver).ok_or_else(|| ApiError::unavailable(5));
         }

@@ -94,9 +94,15 @@ async fn a_database_that_is_away_for_a_while_costs_no_sender_anything() {
     check(&worker, &surface, sent).await;
     println!(
         "{sent} requests, away for {away:?}; empty {emptied:?} after the return; answers: median {:?}, p99 {:?}, longest {:?}",
-        times[sent / 2], times[sent * 99 / 100], times[sent - 1]
+        times[sent / 2],
+        times[sent * 99 / 100],
+        times[sent - 1]
     );
-    assert!(times[sent - 1] < Duration::from_secs(3), "below what Slack and Meta wait: {:?}", times[sent - 1]);
+    assert!(
+        times[sent - 1] < Duration::from_secs(3),
+        "below what Slack and Meta wait: {:?}",
+        times[sent - 1]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,9 +131,14 @@ async fn what_was_spooled_survives_a_kill_and_is_stored_by_the_next_worker() {
     let worker = Worker::start(directory.path(), &[("DATABASE_URL", &url)]);
     wait_for_an_empty_spool(&worker).await;
     check(&worker, &surface, 5 * THREADS).await;
-    assert!(!directory.path().join("data/spool/0").read_dir().unwrap().any(|file| {
-        file.unwrap().path().extension().is_some_and(|ending| ending == "spool")
-    }));
+    assert!(
+        !directory
+            .path()
+            .join("data/spool/0")
+            .read_dir()
+            .unwrap()
+            .any(|file| { file.unwrap().path().extension().is_some_and(|ending| ending == "spool") })
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,7 +161,14 @@ async fn a_full_spool_answers_503_with_a_time_and_a_bad_proof_stays_401() {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let text = body(taken).to_string();
     let sign = format!("sha256={}", super::proof(text.as_bytes()));
-    let answer = client.post(&hook).header("X-Inlet-Signature", sign).header("content-type", "application/json").body(text).send().await.unwrap();
+    let answer = client
+        .post(&hook)
+        .header("X-Inlet-Signature", sign)
+        .header("content-type", "application/json")
+        .body(text)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 503);
     assert!(answer.headers()["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
     let unsigned = client.post(&hook).bearer_auth(KEY).body("{}").send().await.unwrap();

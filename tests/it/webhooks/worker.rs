@@ -101,7 +101,8 @@ impl Worker {
     async fn messages(&self, conversation: &str) -> Vec<Value> {
         let (mut all, mut cursor) = (Vec::new(), String::new());
         loop {
-            let path = format!("/v1/messaging/conversations/{conversation}/messages?limit=100&cursor={cursor}");
+            let path =
+                format!("/v1/messaging/conversations/{conversation}/messages?limit=100&cursor={cursor}");
             let page = self.get(&path).await;
             all.extend(page["data"].as_array().unwrap().iter().cloned());
             match page["nextCursor"].as_str() {
@@ -113,7 +114,8 @@ impl Worker {
 
     /// One figure of `/metrics`; 0 where it is not there.
     pub async fn figure(&self, name: &str) -> f64 {
-        let text = self.client.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap();
+        let text =
+            self.client.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
         line.unwrap_or(0.0)
     }

@@ -18,7 +18,11 @@ fn four(database: &str) -> Option<Vec<(Worker, tempfile::TempDir)>> {
 }
 
 /// Posts every body at once, one after the other worker; what was answered.
-async fn post_at_once(workers: &Arc<Vec<(Worker, tempfile::TempDir)>>, surface: &str, bodies: Vec<Value>) -> Vec<Value> {
+async fn post_at_once(
+    workers: &Arc<Vec<(Worker, tempfile::TempDir)>>,
+    surface: &str,
+    bodies: Vec<Value>,
+) -> Vec<Value> {
     let posts = bodies.into_iter().enumerate().map(|(number, body)| {
         let (workers, surface) = (workers.clone(), surface.to_owned());
         tokio::spawn(async move {
