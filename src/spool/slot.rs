@@ -54,11 +54,10 @@ fn adopt(own: &Slot, left: &Slot) -> Result<(), SpoolError> {
     if numbers.is_empty() {
         return Ok(());
     }
-    let mut next = segment::numbers(&own.folder)?.last().map_or(0, |last| last + 1);
-    for number in numbers {
+    let next = segment::numbers(&own.folder)?.last().map_or(0, |last| last + 1);
+    for (number, to) in numbers.into_iter().zip(next..) {
         let from = segment::path(&left.folder, number);
-        std::fs::rename(&from, segment::path(&own.folder, next)).map_err(io("moving", &from))?;
-        next += 1;
+        std::fs::rename(&from, segment::path(&own.folder, to)).map_err(io("moving", &from))?;
     }
     sync_folder(&own.folder)
 }

@@ -45,7 +45,7 @@ enum DrainError {
 
 /// Drains the spool whenever something is in it and the store is there, until `stopping`.
 pub async fn drain(state: AppState, stopping: CancellationToken) {
-    let _ = stopping.run_until_cancelled(drain_for_ever(&state)).await;
+    let _ = stopping.run_until_cancelled(Box::pin(drain_for_ever(&state))).await;
 }
 
 async fn drain_for_ever(state: &AppState) {

@@ -11,7 +11,6 @@ use crate::spool::{Entry, Spool, SpoolError};
 use crate::store::Store;
 use bytes::Bytes;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify, watch};
@@ -150,11 +149,11 @@ pub(super) async fn keep(
     if let Some(spool) = outage.belongs_behind(receiver.surface_id).await {
         return spool_it(spool, receiver, record, body).await.map_err(|error| lost(error, None));
     }
-    let storing = state.services.gather.submit(Intake { tenant_id: receiver.tenant_id, item });
+    let storing = Box::pin(state.services.gather.submit(Intake { tenant_id: receiver.tenant_id, item }));
     let Some(spool) = outage.spool() else { return storing.await.map(Kept::Stored) };
     match in_time(outage, &state.store, storing).await {
-        Some(Ok(receipts)) => return Ok(Kept::Stored(receipts)),
-        Some(Err(error @ (IntakeError::Full | IntakeError::UnknownSurface))) => return Err(error),
+        Some(Ok(receipts)) => Ok(Kept::Stored(receipts)),
+        Some(Err(error @ (IntakeError::Full | IntakeError::UnknownSurface))) => Err(error),
         Some(Err(IntakeError::Store(error))) => {
             outage.note();
             spool_it(spool, receiver, record, body)
@@ -170,8 +169,11 @@ pub(super) async fn keep(
 
 /// What storing gave; `None` when the store is away meanwhile. What is stored all the same later is
 /// known again when it comes out of the spool.
-async fn in_time<T>(outage: &Outage, store: &Store, storing: impl Future<Output = T>) -> Option<T> {
-    let mut storing = pin!(storing);
+async fn in_time<T>(
+    outage: &Outage,
+    store: &Store,
+    mut storing: impl Future<Output = T> + Unpin,
+) -> Option<T> {
     let began = Instant::now();
     loop {
         if let Ok(stored) = timeout(PATIENCE, &mut storing).await {

@@ -1,19 +1,22 @@
 //! A worker that dies right after an answer has lost nothing that it answered for.
 
-use super::worker::{KEY, Worker};
 use super::{SECRET, proof};
+use crate::servers::worker::{Engine, KEY, Worker, on_both_stores};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 const MESSAGES: usize = 200;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn kill_nine_right_after_the_last_answer_loses_nothing() {
+on_both_stores! { kill_nine_right_after_the_last_answer_loses_nothing }
+
+async fn kill_nine_right_after_the_last_answer_loses_nothing(engine: Engine) {
     // Expectation 35.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let Some(database) = engine.database().await else { return };
+    let database = database.as_deref();
     let directory = tempfile::tempdir().unwrap();
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
-    let worker = Worker::start(directory.path(), &[]);
+    let worker = Worker::start(directory.path(), database);
     let order = json!({"name": "W", "type": "webhook", "inbound": {"provider": "inlet", "secret": SECRET}});
     let made = client
         .post(format!("{}/v1/surfaces", worker.url))
@@ -40,7 +43,7 @@ async fn kill_nine_right_after_the_last_answer_loses_nothing() {
     }
     // SIGKILL, at once.
     drop(worker);
-    let worker = Worker::start(directory.path(), &[]);
+    let worker = Worker::start(directory.path(), database);
     let page = client
         .get(format!("{}/v1/messaging/conversations", worker.url))
         .bearer_auth(KEY)

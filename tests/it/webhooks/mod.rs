@@ -2,12 +2,12 @@
 
 mod bad_input;
 mod crash;
+mod daemon;
 mod dead_letters;
 mod outage;
 mod parallel;
 mod receive;
 mod surfaces;
-mod worker;
 mod workers;
 
 use crate::api::world::{Answer, World};

@@ -1,7 +1,8 @@
 //! The database goes away and comes back, under load: no sender notices, nothing is lost or overtaken.
 
-use super::worker::{KEY, Worker, post};
+use super::daemon::{Daemon, post};
 use crate::servers::postgres::{Durability, Server};
+use crate::servers::worker::KEY;
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -46,7 +47,7 @@ async fn send_steadily(url: String, surface: String, until: Instant) -> (Vec<u16
     (statuses, times, sent)
 }
 
-async fn wait_for_an_empty_spool(worker: &Worker) -> Duration {
+async fn wait_for_an_empty_spool(worker: &Daemon) -> Duration {
     let began = Instant::now();
     while worker.figure("inlet_spool_requests").await > 0.0 || worker.figure("inlet_store_away").await > 0.0 {
         assert!(began.elapsed() < Duration::from_secs(30), "the spool is empty 30 s after the return");
@@ -56,7 +57,7 @@ async fn wait_for_an_empty_spool(worker: &Worker) -> Duration {
 }
 
 /// Every thread has its messages once each, in the order in which they were sent.
-async fn check(worker: &Worker, surface: &str, sent: usize) {
+async fn check(worker: &Daemon, surface: &str, sent: usize) {
     let stored = worker.conversations(surface).await;
     assert_eq!(stored.len(), THREADS);
     let mut found = 0;
@@ -75,7 +76,7 @@ async fn a_database_that_is_away_for_a_while_costs_no_sender_anything() {
     let Some(mut server) = Server::start(Durability::None) else { return };
     let url = server.fresh_database();
     let directory = tempfile::tempdir().unwrap();
-    let worker = Worker::start(directory.path(), &[("DATABASE_URL", &url)]);
+    let worker = Daemon::start(directory.path(), Some(&url), &[]);
     let surface = worker.inlet_surface().await;
     let away = Duration::from_secs(away_seconds());
     let until = Instant::now() + away + Duration::from_secs(3);
@@ -110,7 +111,7 @@ async fn what_was_spooled_survives_a_kill_and_is_stored_by_the_next_worker() {
     let Some(mut server) = Server::start(Durability::None) else { return };
     let url = server.fresh_database();
     let directory = tempfile::tempdir().unwrap();
-    let worker = Worker::start(directory.path(), &[("DATABASE_URL", &url)]);
+    let worker = Daemon::start(directory.path(), Some(&url), &[]);
     let surface = worker.inlet_surface().await;
     let send = async |number: usize| {
         let body = json!({"externalThreadId": format!("t{}", number % THREADS), "content": (number / THREADS).to_string(), "externalMessageId": number.to_string()});
@@ -128,7 +129,7 @@ async fn what_was_spooled_survives_a_kill_and_is_stored_by_the_next_worker() {
     }
     drop(worker);
     server.come_back();
-    let worker = Worker::start(directory.path(), &[("DATABASE_URL", &url)]);
+    let worker = Daemon::start(directory.path(), Some(&url), &[]);
     wait_for_an_empty_spool(&worker).await;
     check(&worker, &surface, 5 * THREADS).await;
     assert!(
@@ -146,8 +147,7 @@ async fn a_full_spool_answers_503_with_a_time_and_a_bad_proof_stays_401() {
     let Some(mut server) = Server::start(Durability::None) else { return };
     let url = server.fresh_database();
     let directory = tempfile::tempdir().unwrap();
-    let variables = [("DATABASE_URL", url.as_str()), ("INLET__WEBHOOKS__SPOOL_BYTES", "4000")];
-    let worker = Worker::start(directory.path(), &variables);
+    let worker = Daemon::start(directory.path(), Some(&url), &[("INLET__WEBHOOKS__SPOOL_BYTES", "4000")]);
     let surface = worker.inlet_surface().await;
     let body = |number: usize| json!({"externalThreadId": "t", "externalMessageId": number.to_string(), "content": "x"});
     assert_eq!(worker.post(&surface, &body(0)).await.unwrap().0, 200);

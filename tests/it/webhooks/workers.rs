@@ -1,25 +1,23 @@
 //! Four real daemons on one PostgreSQL: which of them takes a request makes no difference.
 
-use super::worker::Worker;
+use super::daemon::Daemon;
 use crate::servers::postgres::Server;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Four workers with directories of their own.
-fn four(database: &str) -> Option<Vec<(Worker, tempfile::TempDir)>> {
-    let server = Server::shared()?;
-    let url = server.fresh_database();
-    assert!(url.starts_with(database));
+fn four() -> Option<Vec<(Daemon, tempfile::TempDir)>> {
+    let url = Server::shared()?.fresh_database();
     let start = |_| {
         let directory = tempfile::tempdir().unwrap();
-        (Worker::start(directory.path(), &[("DATABASE_URL", &url)]), directory)
+        (Daemon::start(directory.path(), Some(&url), &[]), directory)
     };
     Some((0..4).map(start).collect())
 }
 
 /// Posts every body at once, one after the other worker; what was answered.
 async fn post_at_once(
-    workers: &Arc<Vec<(Worker, tempfile::TempDir)>>,
+    workers: &Arc<Vec<(Daemon, tempfile::TempDir)>>,
     surface: &str,
     bodies: Vec<Value>,
 ) -> Vec<Value> {
@@ -45,7 +43,7 @@ fn sum(answers: &[Value], name: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_posts_of_one_message_at_four_workers_are_one_message() {
     // Expectations 45, 46 and 90.
-    let Some(workers) = four("postgres://") else { return };
+    let Some(workers) = four() else { return };
     let workers = Arc::new(workers);
     let surface = workers[0].0.inlet_surface().await;
     let body = json!({"externalThreadId": "t", "externalMessageId": "m", "content": "x"});
@@ -59,7 +57,7 @@ async fn fifty_posts_of_one_message_at_four_workers_are_one_message() {
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_first_messages_of_a_new_contact_at_four_workers_open_one_conversation() {
     // Expectation 54, with a thread id and without one.
-    let Some(workers) = four("postgres://") else { return };
+    let Some(workers) = four() else { return };
     let workers = Arc::new(workers);
     for thread in [Some("t"), None] {
         let surface = workers[1].0.inlet_surface().await;

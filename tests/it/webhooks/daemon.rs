@@ -1,48 +1,26 @@
 //! The real program as a process of its own, and what the tests ask of it.
 
 use super::{SECRET, proof};
+use crate::servers::worker::{KEY, Worker};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-pub const KEY: &str = "a-key-of-the-process-tests-0123456789";
-
 /// A running daemon; killed (SIGKILL) when it is dropped.
-pub struct Worker {
-    child: Child,
+pub struct Daemon {
+    _process: Worker,
     pub url: String,
     client: reqwest::Client,
 }
 
-impl Worker {
-    /// Starts one on a directory, with more variables than the ones it always has. Its store is SQLite
-    /// in there unless they say otherwise.
-    pub fn start(directory: &Path, variables: &[(&str, &str)]) -> Self {
-        let log = std::fs::OpenOptions::new().append(true).create(true).open(directory.join("log")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_inlet"))
-            .current_dir(directory)
-            .env_clear()
-            .env("INLET_LISTEN", "127.0.0.1:0")
-            .env("INLET_API_KEY", KEY)
-            .env("INLET_ENCRYPTION_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
-            .envs(variables.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let url = lines.find_map(|line| {
-            line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned)
-        });
-        let Some(url) = url else {
-            panic!("it did not start: {}", std::fs::read_to_string(directory.join("log")).unwrap())
-        };
-        std::thread::spawn(move || lines.for_each(drop));
+impl Daemon {
+    /// Starts one on a directory and a database (SQLite in the directory where there is none), with
+    /// more environment.
+    pub fn start(directory: &Path, database: Option<&str>, environment: &[(&str, &str)]) -> Self {
+        let process = Worker::start_with(directory, database, environment);
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
-        Self { child, url, client }
+        Self { url: process.url.clone(), _process: process, client }
     }
 
     /// A request with the key; its status and body.
@@ -135,11 +113,4 @@ pub async fn post(
     let answer = request.body(body).send().await?;
     let status = answer.status().as_u16();
     Ok((status, serde_json::from_slice(&answer.bytes().await?).unwrap_or_default()))
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
