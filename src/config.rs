@@ -44,6 +44,8 @@ pub struct Config {
     pub imap: Imap,
     /// Raw sources of messages.
     pub sources: SourceSection,
+    /// What is received by HTTP from providers.
+    pub webhooks: Webhooks,
     /// What is written to the log.
     pub log: Log,
 }
@@ -228,6 +230,24 @@ pub struct SourceSection {
 impl Default for SourceSection {
     fn default() -> Self {
         Self { retention_days: 30 }
+    }
+}
+
+/// `[webhooks]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhooks {
+    /// What may lie in the spool while the database is away, in bytes, 0 (no spool) to 1 TiB.
+    #[serde(deserialize_with = "within::<0, 1_099_511_627_776, _, _>")]
+    pub spool_bytes: u64,
+    /// How long requests are kept as they came, in days, 0 (for ever) to 36,500.
+    #[serde(deserialize_with = "within::<0, 36_500, _, _>")]
+    pub retention_days: u32,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self { spool_bytes: limits::SPOOL_BYTES, retention_days: 30 }
     }
 }
 
