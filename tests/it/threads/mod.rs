@@ -3,7 +3,7 @@
 mod belief;
 mod corpora;
 mod histories;
-mod truth;
+pub mod truth;
 
 use crate::servers::postgres;
 use bytes::Bytes;
