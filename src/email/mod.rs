@@ -28,10 +28,9 @@ mod transfer;
 mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use mail::{Identity, Mail, MailFlags, MailPart};
-pub use message_id::id_key;
 
 use crate::model::Address;
 use address::AddressList;

@@ -1,7 +1,7 @@
 //! Mails: direction, identity, links, flags.
 
 use super::authenticity::{self, Authenticity};
-use super::{AttachmentData, InboundAttachment, InboundMessage, SurfaceSettings, label};
+use super::{AttachmentData, InboundAttachment, InboundMessage, SurfaceSettings, evidence, label};
 use crate::email::reply::Forward;
 use crate::email::{self, Mail, MailPart};
 use crate::envelope::Origin;
@@ -40,6 +40,8 @@ pub(super) fn normalize(
         }
         _ => author.clone(),
     };
+    let sent_at = sent_at(&mail, place.internal_date, received_at);
+    let keys = links(&mail, sent_at, settings);
     let mut metadata = metadata(&mut mail, &verdict, place, oversized_bytes);
     metadata.insert("authenticity".to_owned(), authenticity.to_json());
     InboundMessage {
@@ -47,7 +49,7 @@ pub(super) fn normalize(
         received_at,
         identity: keys::mail(&external_message_id),
         fingerprint: KeyHash::shorten(&mail.fingerprint),
-        keys: links(&mail, settings),
+        keys,
         rule: Rule::References,
         participant_key: None,
         thread_id: Some(mail.references.first().cloned().unwrap_or_else(|| external_message_id.clone())),
@@ -58,7 +60,7 @@ pub(super) fn normalize(
         direction: verdict.direction,
         role: verdict.role,
         subject: mail.subject.as_deref().and_then(|subject| label(subject, limits::SUBJECT_CHARS)),
-        sent_at: sent_at(&mail, place.internal_date, received_at),
+        sent_at,
         reopens: verdict.direction == Some(Direction::Inbound)
             && !mail.flags.auto_reply
             && !mail.flags.bounce,
@@ -140,9 +142,9 @@ fn external_id(mail: &Mail) -> String {
 }
 
 /// Own id, what it answers, its references from the nearest to the farthest remembered, the root,
-/// and what it reports on. Our own addresses, which old mailers write into In-Reply-To, are no ids:
+/// what it reports on, and evidence. Our own addresses, which old mailers write into In-Reply-To, are no ids:
 /// they would lead every customer to one conversation.
-fn links(mail: &Mail, settings: &SurfaceSettings) -> Vec<KeyHash> {
+fn links(mail: &Mail, sent_at: Timestamp, settings: &SurfaceSettings) -> Vec<KeyHash> {
     let nearest = mail.references.iter().rev().take(limits::REFERENCES_NEAREST);
     let ids = mail
         .message_id
@@ -152,7 +154,8 @@ fn links(mail: &Mail, settings: &SurfaceSettings) -> Vec<KeyHash> {
         .chain(mail.references.first())
         .chain(&mail.reported);
     let mut links: Vec<KeyHash> = Vec::new();
-    for key in ids.filter(|id| !settings.is_own(id)).map(|id| keys::mail(id)) {
+    let ids = ids.filter(|id| !settings.is_own(id)).map(|id| keys::mail(id));
+    for key in ids.chain(evidence::keys(mail, sent_at, settings)) {
         if !links.contains(&key) {
             links.push(key);
         }

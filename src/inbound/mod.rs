@@ -3,6 +3,7 @@
 
 mod authenticity;
 mod channel;
+mod evidence;
 mod mail;
 pub mod settings;
 

@@ -19,6 +19,8 @@ pub struct SurfaceSettings {
     pub joins_strangers: bool,
     /// Whether a sender new to a conversation opens one of their own (`match.strangers`).
     pub separates_strangers: bool,
+    /// Whether an answer without references is led to the mail that it quotes (`match.repairReferences`).
+    pub repairs_references: bool,
     /// Whether mail from one of our own addresses is believed to be ours (`match.trustOwnAddresses`).
     pub trusts_own_addresses: bool,
     /// Our own addresses, lower-cased, without plus tags.
@@ -71,6 +73,7 @@ impl SurfaceSettings {
                 _ => surface.is_many_to_many(),
             },
             separates_strangers: word("strangers") == Some("separate"),
+            repairs_references: rule("repairReferences").and_then(Value::as_bool).unwrap_or(false),
             trusts_own_addresses: rule("trustOwnAddresses").and_then(Value::as_bool).unwrap_or(false),
             own_addresses: own_addresses(&surface.config, mailbox),
             trusted_authserv: names(surface.config.get("trustedAuthserv")),

@@ -3,6 +3,7 @@
 mod belief;
 mod corpora;
 mod histories;
+#[path = "../../../src/tests/threads/truth.rs"]
 pub mod truth;
 
 use crate::servers::postgres;
