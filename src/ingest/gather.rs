@@ -31,6 +31,10 @@ pub enum IntakeError {
     Store(#[source] Arc<IngestError>),
 }
 
+/// How often the other tasks get a turn before a commit, as long as each turn brings requests. No clock is
+/// waited for: with nothing else to do a turn takes a microsecond.
+const TURNS: usize = 32;
+
 type Answer = oneshot::Sender<Result<Vec<Receipt>, Arc<IngestError>>>;
 
 struct Waiting {
@@ -38,11 +42,12 @@ struct Waiting {
     answer: Answer,
 }
 
-/// Gathers requests into shared commits, one line a tenant (no transaction crosses tenants).
+/// Gathers requests into shared commits. No transaction crosses tenants: each has lines of its own, as
+/// many as the store has writers. A conversation's messages stand in one line, in their order.
 #[derive(Debug, Clone)]
 pub struct Gather {
     pipeline: Pipeline,
-    lines: Arc<Mutex<HashMap<TenantId, mpsc::Sender<Waiting>>>>,
+    lines: Arc<Mutex<HashMap<(TenantId, usize), mpsc::Sender<Waiting>>>>,
 }
 
 impl Gather {
@@ -60,7 +65,7 @@ impl Gather {
         let prepared = self.pipeline.prepare(intake.tenant_id, vec![intake.item]).await.map_err(refuse)?;
         let Some(prepared) = prepared.into_iter().next() else { return Ok(Vec::new()) };
         let (answer, answered) = oneshot::channel();
-        let line = self.line(intake.tenant_id);
+        let line = self.line(intake.tenant_id, line_of(&prepared, self.pipeline.writers()));
         line.try_send(Waiting { prepared, answer }).map_err(|_| IntakeError::Full)?;
         match answered.await {
             Ok(Ok(receipts)) => Ok(receipts),
@@ -69,9 +74,9 @@ impl Gather {
         }
     }
 
-    fn line(&self, tenant: TenantId) -> mpsc::Sender<Waiting> {
+    fn line(&self, tenant: TenantId, number: usize) -> mpsc::Sender<Waiting> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = lines.entry(tenant).or_insert_with(|| {
+        let line = lines.entry((tenant, number)).or_insert_with(|| {
             let (sender, receiver) = mpsc::channel(WEBHOOK_QUEUE_REQUESTS);
             tokio::spawn(commit_in_turn(self.pipeline.clone(), tenant, receiver));
             sender
@@ -80,16 +85,50 @@ impl Gather {
     }
 }
 
+/// The line of a request: that of the conversation of its first message.
+fn line_of(prepared: &Prepared, lines: usize) -> usize {
+    let message = prepared.messages.first().map(|read| &read.message);
+    let key = message.and_then(|message| message.keys.first().copied().or(message.participant_key));
+    let [first, second, ..] = key.map_or([0; 16], |key| key.0);
+    usize::from(u16::from_be_bytes([first, second])) % lines.max(1)
+}
+
 async fn commit_in_turn(pipeline: Pipeline, tenant: TenantId, mut waiting: mpsc::Receiver<Waiting>) {
     while let Some(first) = waiting.recv().await {
-        let mut messages = first.prepared.messages.len();
-        let mut gathered = vec![first];
-        while messages < BATCH_MESSAGES {
-            let Ok(next) = waiting.try_recv() else { break };
-            messages += next.prepared.messages.len().max(1);
-            gathered.push(next);
+        let mut gathered = Gathered { messages: first.weight(), requests: vec![first] };
+        gathered.take(&mut waiting);
+        // Whoever is about to hand in may do so: the answers of the last commit woke many clients at once.
+        for _ in 0..TURNS {
+            let before = gathered.requests.len();
+            tokio::task::yield_now().await;
+            gathered.take(&mut waiting);
+            if gathered.requests.len() == before {
+                break;
+            }
         }
-        commit(&pipeline, tenant, gathered).await;
+        commit(&pipeline, tenant, gathered.requests).await;
+    }
+}
+
+struct Gathered {
+    messages: usize,
+    requests: Vec<Waiting>,
+}
+
+impl Gathered {
+    /// Takes what waits, up to a batch.
+    fn take(&mut self, waiting: &mut mpsc::Receiver<Waiting>) {
+        while self.messages < BATCH_MESSAGES {
+            let Ok(next) = waiting.try_recv() else { break };
+            self.messages += next.weight();
+            self.requests.push(next);
+        }
+    }
+}
+
+impl Waiting {
+    fn weight(&self) -> usize {
+        self.prepared.messages.len().max(1)
     }
 }
 

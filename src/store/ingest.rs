@@ -3,8 +3,9 @@
 //! size, and takes rows of one tenant.
 
 use super::conversations::insert_rows;
-use super::dialect::{Fields, Rowset, Statement};
-use super::{Result, Store, Tx, sort_time, write_json};
+use super::dialect::{Fields, Rowset, RowsetOf, Statement};
+use super::pending::Standing;
+use super::{Result, Store, Tx, active_minute, sort_time, write_json};
 use crate::ids::{ConversationId, MessageId, SurfaceId, TenantId};
 use crate::model::attachment::Attachment;
 use crate::model::conversation::{Conversation, ConversationState, ConversationStatus, Participant};
@@ -131,7 +132,12 @@ impl Tx {
         let rows = self.work.fetch(select.rows(rows)).await?;
         let states: Vec<_> = rows.iter().map(|row| read_state(&mut row.fields())).collect::<Result<_>>()?;
         for state in states.iter().filter(|state| state.merged_into.is_none()) {
-            self.pending.know(state.id, (state.surface_id, state.status));
+            let standing = Standing {
+                surface_id: state.surface_id,
+                status: state.status,
+                active_minute: active_minute(state.last_message_at),
+            };
+            self.pending.know(state.id, standing);
         }
         Ok(states)
     }
@@ -147,7 +153,7 @@ impl Tx {
     ) -> Result<()> {
         self.work.execute(insert_rows(tenant, conversations)).await?;
         for conversation in conversations {
-            self.pending.appear(tenant, conversation.id, (conversation.surface_id, conversation.status));
+            self.pending.appear(tenant, conversation.id, Standing::of(conversation));
         }
         Ok(())
     }
@@ -162,23 +168,33 @@ impl Tx {
         changes: &[ConversationChange],
     ) -> Result<()> {
         self.know_shelves(tenant, changes.iter().map(|change| change.id)).await?;
-        let rows = Rowset::of(tenant, changes)
-            .uuid("id", |change| change.id.0)
-            .text("status", |change| change.status.as_str())
-            .int("message_count", |change| change.message_count)
-            .int("last_message_at", |change| sort_time(change.last_message_at))
-            .maybe_text("last_direction", |change| change.last_direction.map(Direction::as_str))
-            .uuid("continued_by", |change| change.continued_by.map(|id| id.0))
-            .int("updated_at", |change| change.updated_at.as_microsecond());
+        let standing = |change: &&ConversationChange| {
+            let known = self.pending.standing(change.id)?;
+            Some((known.status, known.active_minute))
+        };
+        let (settled, moved): (Vec<_>, Vec<_>) = changes.iter().partition(|change| {
+            standing(change) == Some((change.status, active_minute(change.last_message_at)))
+        });
+        // A column that an index has is set only where it changes: SQLite writes the index for every
+        // column that is named.
         let update = Statement::new(
-            "WITH {rows} UPDATE conversations SET status = r.status, message_count = r.message_count,
+            "WITH {rows} UPDATE conversations SET message_count = r.message_count,
                 last_message_at = r.last_message_at, last_direction = r.last_direction,
                 continued_by = COALESCE(r.continued_by, conversations.continued_by), updated_at = r.updated_at
              FROM r WHERE conversations.tenant_id = r.tenant_id AND conversations.id = r.id",
         );
-        self.work.execute(update.rows(rows)).await?;
+        self.work.execute(update.rows(change_rows(tenant, &settled))).await?;
+        let update = Statement::new(
+            "WITH {rows} UPDATE conversations SET status = r.status, active_minute = r.active_minute,
+                message_count = r.message_count, last_message_at = r.last_message_at,
+                last_direction = r.last_direction,
+                continued_by = COALESCE(r.continued_by, conversations.continued_by), updated_at = r.updated_at
+             FROM r WHERE conversations.tenant_id = r.tenant_id AND conversations.id = r.id",
+        );
+        self.work.execute(update.rows(change_rows(tenant, &moved))).await?;
         for change in changes {
-            self.pending.shift(tenant, change.id, change.status);
+            let minute = active_minute(change.last_message_at);
+            self.pending.shift(tenant, change.id, change.status, minute);
         }
         Ok(())
     }
@@ -263,12 +279,27 @@ impl Tx {
         tenant: TenantId,
         ids: impl Iterator<Item = ConversationId>,
     ) -> Result<()> {
-        let unknown: Vec<_> = ids.filter(|id| !self.pending.knows(*id)).collect();
+        let unknown: Vec<_> = ids.filter(|id| self.pending.standing(*id).is_none()).collect();
         if !unknown.is_empty() {
             self.lock_conversations(tenant, &unknown).await?;
         }
         Ok(())
     }
+}
+
+fn change_rows<'q>(
+    tenant: TenantId,
+    changes: &'q [&'q ConversationChange],
+) -> RowsetOf<'q, &'q ConversationChange> {
+    Rowset::of(tenant, changes)
+        .uuid("id", |change| change.id.0)
+        .text("status", |change| change.status.as_str())
+        .int("active_minute", |change| active_minute(change.last_message_at))
+        .int("message_count", |change| change.message_count)
+        .int("last_message_at", |change| sort_time(change.last_message_at))
+        .maybe_text("last_direction", |change| change.last_direction.map(Direction::as_str))
+        .uuid("continued_by", |change| change.continued_by.map(|id| id.0))
+        .int("updated_at", |change| change.updated_at.as_microsecond())
 }
 
 fn read_state(fields: &mut Fields<'_>) -> Result<ConversationState> {

@@ -102,6 +102,12 @@ impl Store {
         self.pools.name()
     }
 
+    /// How many write transactions are worth running at once: one where a writer is alone.
+    #[must_use]
+    pub fn writers(&self) -> usize {
+        self.pools.writers()
+    }
+
     /// Begins a write transaction.
     ///
     /// # Errors
@@ -127,12 +133,19 @@ impl Tx {
     }
 }
 
+/// A minute in microseconds.
+const MINUTE: i64 = 60_000_000;
 /// Stands for "no time" in columns that lists are sorted by: it comes before every time.
 const NEVER: i64 = i64::MIN;
 
 /// Microseconds since 1970, or [`NEVER`].
 fn sort_time(time: Option<Timestamp>) -> i64 {
     time.map_or(NEVER, Timestamp::as_microsecond)
+}
+
+/// What conversations are indexed by: the minute of `last_message_at` since 1970, rounded down.
+fn active_minute(time: Option<Timestamp>) -> i64 {
+    sort_time(time).div_euclid(MINUTE)
 }
 
 /// The text of a JSON object.

@@ -7,59 +7,86 @@
 
 use super::dialect::{Rowset, Statement};
 use super::outbox::Event;
-use super::{Result, StoreError, Tx};
+use super::{Result, StoreError, Tx, active_minute};
 use crate::ids::{ConversationId, SurfaceId, TenantId};
-use crate::model::conversation::ConversationStatus;
+use crate::model::conversation::{Conversation, ConversationStatus};
 use std::collections::{BTreeMap, HashMap};
 
 /// Where a conversation is counted.
-pub(super) type Shelf = (SurfaceId, ConversationStatus);
+type Shelf = (SurfaceId, ConversationStatus);
+
+/// Where a conversation that this transaction has locked or made stands in the lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub surface_id: SurfaceId,
+    pub status: ConversationStatus,
+    /// See [`active_minute`].
+    pub active_minute: i64,
+}
+
+impl Standing {
+    pub(super) fn of(conversation: &Conversation) -> Self {
+        Self {
+            surface_id: conversation.surface_id,
+            status: conversation.status,
+            active_minute: active_minute(conversation.last_message_at),
+        }
+    }
+
+    fn shelf(self) -> Shelf {
+        (self.surface_id, self.status)
+    }
+}
 
 /// What is written in the commit.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     counts: BTreeMap<(TenantId, SurfaceId, &'static str), i64>,
     events: BTreeMap<TenantId, Vec<Event>>,
-    /// Where the conversations are counted that this transaction has locked or made.
-    shelves: HashMap<ConversationId, Shelf>,
+    standings: HashMap<ConversationId, Standing>,
 }
 
 impl Pending {
-    /// Remembers where a locked conversation is counted.
-    pub(super) fn know(&mut self, id: ConversationId, shelf: Shelf) {
-        self.shelves.insert(id, shelf);
+    /// Remembers where a locked conversation stands.
+    pub(super) fn know(&mut self, id: ConversationId, standing: Standing) {
+        self.standings.insert(id, standing);
     }
 
-    pub(super) fn knows(&self, id: ConversationId) -> bool {
-        self.shelves.contains_key(&id)
+    /// Where a locked conversation stands.
+    pub(super) fn standing(&self, id: ConversationId) -> Option<Standing> {
+        self.standings.get(&id).copied()
     }
 
     /// A conversation has come into being.
-    pub(super) fn appear(&mut self, tenant: TenantId, id: ConversationId, shelf: Shelf) {
-        self.count(tenant, shelf, 1);
-        self.know(id, shelf);
+    pub(super) fn appear(&mut self, tenant: TenantId, id: ConversationId, standing: Standing) {
+        self.count(tenant, standing.shelf(), 1);
+        self.know(id, standing);
     }
 
-    /// A known conversation has changed its status.
-    pub(super) fn shift(&mut self, tenant: TenantId, id: ConversationId, status: ConversationStatus) {
-        let Some((surface, before)) = self.shelves.get(&id).copied() else { return };
-        if before != status {
-            self.count(tenant, (surface, before), -1);
-            self.appear(tenant, id, (surface, status));
-        }
+    /// A known conversation has changed its status or its time.
+    pub(super) fn shift(
+        &mut self,
+        tenant: TenantId,
+        id: ConversationId,
+        status: ConversationStatus,
+        active_minute: i64,
+    ) {
+        let Some(before) = self.standing(id) else { return };
+        self.count(tenant, before.shelf(), -1);
+        self.appear(tenant, id, Standing { status, active_minute, ..before });
     }
 
     /// A known conversation was deleted or merged away.
     pub(super) fn vanish(&mut self, tenant: TenantId, id: ConversationId) {
-        if let Some(shelf) = self.shelves.remove(&id) {
-            self.count(tenant, shelf, -1);
+        if let Some(standing) = self.standings.remove(&id) {
+            self.count(tenant, standing.shelf(), -1);
         }
     }
 
     /// Forgets changes to the counts of a surface that is deleted.
     pub(super) fn forget_surface(&mut self, tenant: TenantId, surface: SurfaceId) {
         self.counts.retain(|(of, on, _), _| (*of, *on) != (tenant, surface));
-        self.shelves.retain(|_, (on, _)| *on != surface);
+        self.standings.retain(|_, standing| standing.surface_id != surface);
     }
 
     pub(super) fn tell(&mut self, tenant: TenantId, events: &[Event]) {

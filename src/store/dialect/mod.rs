@@ -19,6 +19,9 @@ use std::time::Duration;
 /// How much longer than the server's own limit a statement is waited for.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// While one transaction waits for the server, or for its log to reach the disk, others go on.
+const POSTGRES_WRITERS: usize = 3;
+
 /// The connections of a store.
 #[derive(Debug, Clone)]
 pub(super) struct Pools {
@@ -65,6 +68,14 @@ impl Pools {
         match self.engine {
             Engine::Sqlite { .. } => "sqlite",
             Engine::Postgres(_) => "postgres",
+        }
+    }
+
+    /// How many write transactions are worth running at once.
+    pub(super) fn writers(&self) -> usize {
+        match self.engine {
+            Engine::Sqlite { .. } => 1,
+            Engine::Postgres(_) => std::env::var("LANES").ok().and_then(|s| s.parse().ok()).unwrap_or(POSTGRES_WRITERS),
         }
     }
 
