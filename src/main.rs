@@ -10,10 +10,6 @@ use inlet::telemetry;
 use secrecy::ExposeSecret as _;
 use std::process::ExitCode;
 
-/// A fifth less processor time on small messages than with the allocator of the C library.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // Before anything makes a TLS configuration. Fails only if a provider is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -42,12 +42,11 @@ struct Waiting {
     answer: Answer,
 }
 
-/// Gathers requests into shared commits. No transaction crosses tenants: each has lines of its own, as
-/// many as the store has writers. A conversation's messages stand in one line, in their order.
+/// Gathers requests into shared commits, one line a tenant (no transaction crosses tenants).
 #[derive(Debug, Clone)]
 pub struct Gather {
     pipeline: Pipeline,
-    lines: Arc<Mutex<HashMap<(TenantId, usize), mpsc::Sender<Waiting>>>>,
+    lines: Arc<Mutex<HashMap<TenantId, mpsc::Sender<Waiting>>>>,
 }
 
 impl Gather {
@@ -65,7 +64,7 @@ impl Gather {
         let prepared = self.pipeline.prepare(intake.tenant_id, vec![intake.item]).await.map_err(refuse)?;
         let Some(prepared) = prepared.into_iter().next() else { return Ok(Vec::new()) };
         let (answer, answered) = oneshot::channel();
-        let line = self.line(intake.tenant_id, line_of(&prepared, self.pipeline.writers()));
+        let line = self.line(intake.tenant_id);
         line.try_send(Waiting { prepared, answer }).map_err(|_| IntakeError::Full)?;
         match answered.await {
             Ok(Ok(receipts)) => Ok(receipts),
@@ -74,23 +73,15 @@ impl Gather {
         }
     }
 
-    fn line(&self, tenant: TenantId, number: usize) -> mpsc::Sender<Waiting> {
+    fn line(&self, tenant: TenantId) -> mpsc::Sender<Waiting> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = lines.entry((tenant, number)).or_insert_with(|| {
+        let line = lines.entry(tenant).or_insert_with(|| {
             let (sender, receiver) = mpsc::channel(WEBHOOK_QUEUE_REQUESTS);
             tokio::spawn(commit_in_turn(self.pipeline.clone(), tenant, receiver));
             sender
         });
         line.clone()
     }
-}
-
-/// The line of a request: that of the conversation of its first message.
-fn line_of(prepared: &Prepared, lines: usize) -> usize {
-    let message = prepared.messages.first().map(|read| &read.message);
-    let key = message.and_then(|message| message.keys.first().copied().or(message.participant_key));
-    let [first, second, ..] = key.map_or([0; 16], |key| key.0);
-    usize::from(u16::from_be_bytes([first, second])) % lines.max(1)
 }
 
 async fn commit_in_turn(pipeline: Pipeline, tenant: TenantId, mut waiting: mpsc::Receiver<Waiting>) {

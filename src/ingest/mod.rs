@@ -124,11 +124,6 @@ impl Pipeline {
         self.commit(tenant, prepared).await
     }
 
-    /// How many batches of a tenant are worth storing at once.
-    fn writers(&self) -> usize {
-        self.inner.store.writers()
-    }
-
     /// Forgets what is remembered of a surface, after its settings were changed.
     pub fn forget_surface(&self, surface: SurfaceId) {
         self.inner.settings.lock().unwrap_or_else(PoisonError::into_inner).remove(&surface);

@@ -75,6 +75,6 @@ impl Tx {
              SELECT r.tenant_id, r.sha256, r.pack_id, r.pack_offset, r.stored_bytes, r.size_bytes, $1
              FROM r WHERE true ON CONFLICT DO NOTHING",
         );
-        self.work.execute(insert.bind(now).rows(rows)).await.map(drop)
+        self.work.write("blobs", insert.bind(now).rows(rows), None).await
     }
 }

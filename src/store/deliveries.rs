@@ -157,7 +157,7 @@ impl Tx {
             "WITH {rows} INSERT INTO deliveries (tenant_id, id, surface_id, received_at, headers, body)
              SELECT r.tenant_id, r.id, r.surface_id, r.received_at, r.headers, r.body FROM r",
         );
-        self.work.execute(insert.rows(rows)).await.map(drop)
+        self.work.write("deliveries", insert.rows(rows), None).await
     }
 
     /// Keeps dead letters.
@@ -180,7 +180,7 @@ impl Tx {
              SELECT r.tenant_id, r.id, r.surface_id, r.status, r.attempts, r.created_at, r.reason, r.origin, r.body
              FROM r",
         );
-        self.work.execute(insert.rows(rows)).await.map(drop)
+        self.work.write("dead_letters", insert.rows(rows), None).await
     }
 
     /// Sets status and reason of a dead letter and counts an attempt.

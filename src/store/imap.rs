@@ -280,7 +280,7 @@ impl Tx {
              DO UPDATE SET outcome = excluded.outcome, message_id = excluded.message_id",
         );
         let upsert = upsert.bind(surface).bind(mailbox_key(mailbox));
-        self.work.execute(upsert.bind(i64::from(uid_validity)).rows(rows)).await.map(drop)
+        self.work.write("ledger", upsert.bind(i64::from(uid_validity)).rows(rows), None).await
     }
 
     /// Moves a cursor forward: under the same UIDVALIDITY the larger `last_uid` wins and the other
@@ -310,7 +310,7 @@ impl Tx {
             .bind(i64::from(cursor.backfill_through_uid))
             .bind(cursor.resets_in_row)
             .bind(cursor.updated_at);
-        self.work.execute(upsert).await.map(drop)
+        self.work.write("cursors", upsert, None).await
     }
 }
 

@@ -151,7 +151,7 @@ impl Tx {
         tenant: TenantId,
         conversations: &[Conversation],
     ) -> Result<()> {
-        self.work.execute(insert_rows(tenant, conversations)).await?;
+        self.work.write("conversations", insert_rows(tenant, conversations), None).await?;
         for conversation in conversations {
             self.pending.appear(tenant, conversation.id, Standing::of(conversation));
         }
@@ -183,7 +183,8 @@ impl Tx {
                 continued_by = COALESCE(r.continued_by, conversations.continued_by), updated_at = r.updated_at
              FROM r WHERE conversations.tenant_id = r.tenant_id AND conversations.id = r.id",
         );
-        self.work.execute(update.rows(change_rows(tenant, &settled))).await?;
+        let update = update.rows(change_rows(tenant, &settled));
+        self.write_changes(changes, update).await?;
         let update = Statement::new(
             "WITH {rows} UPDATE conversations SET status = r.status, active_minute = r.active_minute,
                 message_count = r.message_count, last_message_at = r.last_message_at,
@@ -191,12 +192,21 @@ impl Tx {
                 continued_by = COALESCE(r.continued_by, conversations.continued_by), updated_at = r.updated_at
              FROM r WHERE conversations.tenant_id = r.tenant_id AND conversations.id = r.id",
         );
-        self.work.execute(update.rows(change_rows(tenant, &moved))).await?;
+        let update = update.rows(change_rows(tenant, &moved));
+        self.work.write_beside("conversations", update, None).await?;
         for change in changes {
             let minute = active_minute(change.last_message_at);
             self.pending.shift(tenant, change.id, change.status, minute);
         }
         Ok(())
+    }
+
+    /// Changes of conversations that this transaction made wait for those; others may go beside them.
+    async fn write_changes(&mut self, changes: &[ConversationChange], update: Statement<'_>) -> Result<()> {
+        if changes.iter().any(|change| self.pending.has_written(change.id)) {
+            return self.work.write("conversations", update, None).await;
+        }
+        self.work.write_beside("conversations", update, None).await
     }
 
     /// Keeps new messages.
@@ -235,7 +245,7 @@ impl Tx {
                 r.flow_step_result_id, r.author_id, r.author_name, r.author_email, r.content, r.content_html,
                 r.metadata FROM r",
         );
-        self.work.execute(insert.rows(rows)).await.map(drop)
+        self.work.write("messages", insert.rows(rows), None).await
     }
 
     /// Keeps new attachments; each message's in the order given.
@@ -270,7 +280,7 @@ impl Tx {
              SELECT r.tenant_id, r.id, r.message_id, r.position, r.filename, r.content_type, r.size_bytes, r.sha256,
                 r.content_id, r.inline, r.state, r.source_url FROM r",
         );
-        self.work.execute(insert.rows(rows)).await.map(drop)
+        self.work.write("attachments", insert.rows(rows), None).await
     }
 
     /// Makes sure that it is known where these conversations are counted.

@@ -53,8 +53,7 @@ impl Tx {
              SELECT r.tenant_id, r.surface_id, r.key, r.fingerprint, r.message_id FROM r WHERE true
              ON CONFLICT DO NOTHING",
         );
-        let inserted = self.work.execute(insert.rows(rows)).await?;
-        stale_unless_all(inserted, identities.len())
+        self.work.write("identities", insert.rows(rows), Some(identities.len())).await
     }
 
     /// The matching keys among `keys`.
@@ -89,8 +88,8 @@ impl Tx {
             "WITH {rows} INSERT INTO thread_keys (tenant_id, surface_id, key, conversation_id)
              SELECT r.tenant_id, r.surface_id, r.key, r.conversation_id FROM r WHERE true ON CONFLICT DO NOTHING",
         );
-        let inserted = self.work.execute(insert.rows(thread_key_rows(tenant, &sorted))).await?;
-        stale_unless_all(inserted, keys.len())
+        let insert = insert.rows(thread_key_rows(tenant, &sorted));
+        self.work.write("thread_keys", insert, Some(keys.len())).await
     }
 
     /// Lets matching keys lead elsewhere, making those that are not there yet. Only while the
@@ -105,7 +104,7 @@ impl Tx {
              SELECT r.tenant_id, r.surface_id, r.key, r.conversation_id FROM r WHERE true
              ON CONFLICT (tenant_id, surface_id, key) DO UPDATE SET conversation_id = excluded.conversation_id",
         );
-        self.work.execute(upsert.rows(thread_key_rows(tenant, &sorted))).await.map(drop)
+        self.work.write("thread_keys", upsert.rows(thread_key_rows(tenant, &sorted)), None).await
     }
 }
 
@@ -161,8 +160,4 @@ fn refuse_repeats<T, K: PartialEq>(sorted: &[T], key: impl Fn(&T) -> K) -> Resul
         return Err(StoreError::Inconsistent { what, source: None });
     }
     Ok(())
-}
-
-fn stale_unless_all(inserted: u64, wanted: usize) -> Result<()> {
-    if usize::try_from(inserted) == Ok(wanted) { Ok(()) } else { Err(StoreError::Stale) }
 }

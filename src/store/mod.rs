@@ -102,12 +102,6 @@ impl Store {
         self.pools.name()
     }
 
-    /// How many write transactions are worth running at once: one where a writer is alone.
-    #[must_use]
-    pub fn writers(&self) -> usize {
-        self.pools.writers()
-    }
-
     /// Begins a write transaction.
     ///
     /// # Errors

@@ -91,7 +91,7 @@ impl Tx {
              SELECT r.tenant_id, r.conversation_id, r.key, r.external_id, r.name, r.email, $1, r.position
              FROM r WHERE true ON CONFLICT DO NOTHING",
         );
-        self.work.execute(insert.bind(now).rows(rows)).await.map(drop)
+        self.work.write("participants", insert.bind(now).rows(rows), None).await
     }
 }
 

@@ -7,10 +7,10 @@
 
 use super::dialect::{Rowset, Statement};
 use super::outbox::Event;
-use super::{Result, StoreError, Tx, active_minute};
+use super::{Result, Tx, active_minute};
 use crate::ids::{ConversationId, SurfaceId, TenantId};
 use crate::model::conversation::{Conversation, ConversationStatus};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Where a conversation is counted.
 type Shelf = (SurfaceId, ConversationStatus);
@@ -44,6 +44,8 @@ pub(super) struct Pending {
     counts: BTreeMap<(TenantId, SurfaceId, &'static str), i64>,
     events: BTreeMap<TenantId, Vec<Event>>,
     standings: HashMap<ConversationId, Standing>,
+    /// The conversations that it has made or changed.
+    written: HashSet<ConversationId>,
 }
 
 impl Pending {
@@ -57,10 +59,16 @@ impl Pending {
         self.standings.get(&id).copied()
     }
 
+    /// Whether this transaction has made or changed the conversation.
+    pub(super) fn has_written(&self, id: ConversationId) -> bool {
+        self.written.contains(&id)
+    }
+
     /// A conversation has come into being.
     pub(super) fn appear(&mut self, tenant: TenantId, id: ConversationId, standing: Standing) {
         self.count(tenant, standing.shelf(), 1);
         self.know(id, standing);
+        self.written.insert(id);
     }
 
     /// A known conversation has changed its status or its time.
@@ -101,6 +109,7 @@ impl Pending {
 impl Tx {
     /// Writes what was left for the commit.
     pub(super) async fn settle_pending(&mut self) -> Result<()> {
+        self.work.send().await?;
         let Pending { counts, events, .. } = std::mem::take(&mut self.pending);
         let counts: Vec<_> = counts.into_iter().filter(|(_, by)| *by != 0).collect();
         if !counts.is_empty() {
@@ -115,7 +124,7 @@ impl Tx {
                  ON CONFLICT (tenant_id, surface_id, status)
                  DO UPDATE SET conversations = conversation_counts.conversations + excluded.conversations",
             );
-            self.work.execute(count.rows(rows)).await?;
+            self.work.write("conversation_counts", count.rows(rows), None).await?;
         }
         for (tenant, events) in events {
             self.place_events(tenant, &events).await?;
@@ -127,17 +136,13 @@ impl Tx {
         let Ok(many) = i64::try_from(events.len()) else { return Ok(()) };
         let advance = Statement::new(
             "INSERT INTO event_places (tenant_id, last_position) VALUES ($1, $2) ON CONFLICT (tenant_id)
-             DO UPDATE SET last_position = event_places.last_position + excluded.last_position
-             RETURNING last_position",
+             DO UPDATE SET last_position = event_places.last_position + excluded.last_position",
         );
-        let rows = self.work.fetch(advance.bind(tenant).bind(many)).await?;
-        let Some(row) = rows.first() else {
-            return Err(StoreError::Inconsistent { what: "a counter gave nothing".to_owned(), source: None });
-        };
-        let first = row.fields().int()? - many + 1;
-        let placed: Vec<(i64, &Event)> = (first..).zip(events).collect();
-        let rows = Rowset::of(tenant, &placed)
-            .int("position", |(position, _)| *position)
+        self.work.write("event_places", advance.bind(tenant).bind(many), None).await?;
+        self.work.send().await?;
+        let numbered: Vec<(i64, &Event)> = (1..).zip(events).collect();
+        let rows = Rowset::of(tenant, &numbered)
+            .int("number", |(number, _)| *number)
             .uuid("id", |(_, event)| event.id.0)
             .text("kind", |(_, event)| event.kind.as_str())
             .uuid("surface_id", |(_, event)| event.surface_id.0)
@@ -149,9 +154,10 @@ impl Tx {
         let insert = Statement::new(
             "WITH {rows} INSERT INTO events (tenant_id, position, id, kind, surface_id, conversation_id,
                 message_id, merged_conversation_id, backfill, created_at)
-             SELECT r.tenant_id, r.position, r.id, r.kind, r.surface_id, r.conversation_id, r.message_id,
-                r.merged_conversation_id, r.backfill, r.created_at FROM r",
+             SELECT r.tenant_id, p.last_position - $1 + r.number, r.id, r.kind, r.surface_id, r.conversation_id, r.message_id,
+                r.merged_conversation_id, r.backfill, r.created_at
+             FROM r CROSS JOIN event_places p WHERE p.tenant_id = r.tenant_id",
         );
-        self.work.execute(insert.rows(rows)).await.map(drop)
+        self.work.write("events", insert.bind(many).rows(rows), None).await
     }
 }

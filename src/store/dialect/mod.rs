@@ -7,6 +7,7 @@ mod record;
 mod sqlite;
 mod statement;
 
+use postgres::KeptBack;
 pub(super) use record::{Fields, Record};
 pub(super) use statement::{Rowset, RowsetOf, Statement};
 
@@ -18,9 +19,6 @@ use std::time::Duration;
 
 /// How much longer than the server's own limit a statement is waited for.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// While one transaction waits for the server, or for its log to reach the disk, others go on.
-const POSTGRES_WRITERS: usize = 3;
 
 /// The connections of a store.
 #[derive(Debug, Clone)]
@@ -45,7 +43,7 @@ pub(super) struct Transacting {
 #[derive(Debug)]
 enum Open {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres { tx: Transaction<'static, Postgres>, kept_back: KeptBack, tables: Vec<&'static str> },
 }
 
 impl Pools {
@@ -71,16 +69,11 @@ impl Pools {
         }
     }
 
-    /// How many write transactions are worth running at once.
-    pub(super) fn writers(&self) -> usize {
-        match self.engine {
-            Engine::Sqlite { .. } => 1,
-            Engine::Postgres(_) => std::env::var("LANES").ok().and_then(|s| s.parse().ok()).unwrap_or(POSTGRES_WRITERS),
-        }
-    }
-
     /// Runs a statement that reads, on a connection of its own.
     pub(super) async fn fetch(&self, statement: Statement<'_>) -> Result<Vec<Record>> {
+        if statement.is_without_rows() {
+            return Ok(Vec::new());
+        }
         refuse_nul(&statement)?;
         match &self.engine {
             Engine::Sqlite { readers, .. } => {
@@ -101,7 +94,8 @@ impl Pools {
                 Open::Sqlite(within(self.deadline, begin).await?)
             }
             Engine::Postgres(pool) => {
-                Open::Postgres(within(self.deadline, async { Ok(pool.begin().await?) }).await?)
+                let tx = within(self.deadline, async { Ok(pool.begin().await?) }).await?;
+                Open::Postgres { tx, kept_back: KeptBack::default(), tables: Vec::new() }
             }
         };
         Ok(Transacting { engine, deadline: self.deadline })
@@ -120,19 +114,79 @@ impl Pools {
 
 impl Transacting {
     pub(super) async fn fetch(&mut self, statement: Statement<'_>) -> Result<Vec<Record>> {
+        if statement.is_without_rows() {
+            return Ok(Vec::new());
+        }
         refuse_nul(&statement)?;
+        self.send().await?;
         match &mut self.engine {
             Open::Sqlite(tx) => within(self.deadline, sqlite::fetch(tx, &statement)).await,
-            Open::Postgres(tx) => within(self.deadline, postgres::fetch(tx, &statement)).await,
+            Open::Postgres { tx, .. } => within(self.deadline, postgres::fetch(tx, &statement)).await,
+        }
+    }
+
+    /// Writes into `table` now or, where a turn to the server costs, together with the next writes, at
+    /// the latest before the next read, before another write into `table`, or in the commit. With
+    /// `rows`, the batch is stale unless that many are written.
+    pub(super) async fn write(
+        &mut self,
+        table: &'static str,
+        statement: Statement<'_>,
+        rows: Option<usize>,
+    ) -> Result<()> {
+        if matches!(&self.engine, Open::Postgres { tables, .. } if tables.contains(&table)) {
+            self.send().await?;
+        }
+        self.write_beside(table, statement, rows).await
+    }
+
+    /// The same for rows that no earlier write of the batch has touched, in whatever table.
+    pub(super) async fn write_beside(
+        &mut self,
+        table: &'static str,
+        statement: Statement<'_>,
+        rows: Option<usize>,
+    ) -> Result<()> {
+        if statement.is_without_rows() {
+            return Ok(());
+        }
+        refuse_nul(&statement)?;
+        match &mut self.engine {
+            Open::Sqlite(tx) => {
+                let written = within(self.deadline, sqlite::execute(tx, &statement)).await?;
+                match rows {
+                    Some(rows) if usize::try_from(written) != Ok(rows) => Err(StoreError::Stale),
+                    _ => Ok(()),
+                }
+            }
+            Open::Postgres { kept_back, tables, .. } => {
+                tables.push(table);
+                kept_back.add(&statement, rows)
+            }
+        }
+    }
+
+    /// Sends the writes that were kept back.
+    pub(super) async fn send(&mut self) -> Result<()> {
+        match &mut self.engine {
+            Open::Postgres { tx, kept_back, tables } if !kept_back.is_empty() => {
+                tables.clear();
+                within(self.deadline, std::mem::take(kept_back).send(tx)).await
+            }
+            _ => Ok(()),
         }
     }
 
     /// Gives how many rows changed.
     pub(super) async fn execute(&mut self, statement: Statement<'_>) -> Result<u64> {
+        if statement.is_without_rows() {
+            return Ok(0);
+        }
         refuse_nul(&statement)?;
+        self.send().await?;
         match &mut self.engine {
             Open::Sqlite(tx) => within(self.deadline, sqlite::execute(tx, &statement)).await,
-            Open::Postgres(tx) => within(self.deadline, postgres::execute(tx, &statement)).await,
+            Open::Postgres { tx, .. } => within(self.deadline, postgres::execute(tx, &statement)).await,
         }
     }
 
@@ -142,7 +196,7 @@ impl Transacting {
         let script = sqlx::raw_sql(sqlx::AssertSqlSafe(lines.collect::<Vec<_>>().join("\n")));
         match &mut self.engine {
             Open::Sqlite(tx) => script.execute(&mut **tx).await.map(drop)?,
-            Open::Postgres(tx) => script.execute(&mut **tx).await.map(drop)?,
+            Open::Postgres { tx, .. } => script.execute(&mut **tx).await.map(drop)?,
         }
         Ok(())
     }
@@ -151,7 +205,7 @@ impl Transacting {
     fn own_lines(&self) -> &'static str {
         match self.engine {
             Open::Sqlite(_) => "-- sqlite: ",
-            Open::Postgres(_) => "-- postgres: ",
+            Open::Postgres { .. } => "-- postgres: ",
         }
     }
 
@@ -160,7 +214,7 @@ impl Transacting {
         match &self.engine {
             // BEGIN IMMEDIATE has done it.
             Open::Sqlite(_) => Ok(()),
-            Open::Postgres(_) => {
+            Open::Postgres { .. } => {
                 // An arbitrary number: "inlet" in ASCII.
                 let lock = Statement::new("SELECT pg_advisory_xact_lock($1)").bind(0x69_6e_6c_65_74_i64);
                 self.fetch(lock).await.map(drop)
@@ -173,15 +227,16 @@ impl Transacting {
     pub(super) fn lease_clock(&self, now: Timestamp) -> String {
         match self.engine {
             Open::Sqlite(_) => now.as_microsecond().to_string(),
-            Open::Postgres(_) => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)".to_owned(),
+            Open::Postgres { .. } => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)".to_owned(),
         }
     }
 
-    pub(super) async fn commit(self) -> Result<()> {
+    pub(super) async fn commit(mut self) -> Result<()> {
+        self.send().await?;
         let deadline = self.deadline;
         match self.engine {
             Open::Sqlite(tx) => within(deadline, async { Ok(tx.commit().await?) }).await,
-            Open::Postgres(tx) => within(deadline, async { Ok(tx.commit().await?) }).await,
+            Open::Postgres { tx, .. } => within(deadline, async { Ok(tx.commit().await?) }).await,
         }
     }
 }

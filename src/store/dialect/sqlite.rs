@@ -50,7 +50,7 @@ pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<(SqliteP
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(acquire)
         .statement_cache_capacity(CACHED_STATEMENTS)
-        .page_size(std::env::var("PG_BYTES").ok().and_then(|s| s.parse().ok()).unwrap_or(PAGE_BYTES))
+        .page_size(PAGE_BYTES)
         .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
         .pragma("journal_size_limit", "134217728");

@@ -149,6 +149,11 @@ impl<'q> Statement<'q> {
         self
     }
 
+    /// Whether it goes over a set of rows that is empty: then it does nothing, and need not run.
+    pub(super) fn is_without_rows(&self) -> bool {
+        self.rows.as_ref().is_some_and(|rows| rows.rows == 0)
+    }
+
     /// Whether a value is one that PostgreSQL cannot keep; the same is then refused on both engines.
     pub(super) fn has_nul(&self) -> bool {
         let in_text = |text: &Option<Cow<'_, str>>| text.as_ref().is_some_and(|text| text.contains('\0'));
