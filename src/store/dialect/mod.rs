@@ -227,7 +227,9 @@ impl Transacting {
     pub(super) fn lease_clock(&self, now: Timestamp) -> String {
         match self.engine {
             Open::Sqlite(_) => now.as_microsecond().to_string(),
-            Open::Postgres { .. } => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)".to_owned(),
+            Open::Postgres { .. } => {
+                "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)".to_owned()
+            }
         }
     }
 

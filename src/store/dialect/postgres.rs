@@ -130,13 +130,9 @@ fn bind(arguments: &mut PgArguments, statement: &Statement<'_>) -> Result<()> {
     }
     for (_, column) in statement.rows.iter().flat_map(|rowset| &rowset.columns) {
         match column {
-            Column::Text(cells) => {
-                add(arguments, cells.iter().map(Option::as_deref).collect::<Vec<_>>())
-            }
+            Column::Text(cells) => add(arguments, cells.iter().map(Option::as_deref).collect::<Vec<_>>()),
             Column::Int(cells) => add(arguments, cells.as_slice()),
-            Column::Bytes(cells) => {
-                add(arguments, cells.iter().map(Option::as_deref).collect::<Vec<_>>())
-            }
+            Column::Bytes(cells) => add(arguments, cells.iter().map(Option::as_deref).collect::<Vec<_>>()),
             Column::Uuid(cells) => add(arguments, cells.as_slice()),
         }?;
     }
@@ -182,7 +178,8 @@ fn write_text(template: &str, rowset: Option<&Rowset<'_>>, values: usize, bound:
 /// The number of the parameter that `text` begins with, and what follows it.
 fn split_number(text: &str) -> Option<(usize, &str)> {
     let number = text.strip_prefix('$')?;
-    let (number, behind) = number.split_at(number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len()));
+    let (number, behind) =
+        number.split_at(number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len()));
     Some((number.parse().ok()?, behind))
 }
 
