@@ -207,6 +207,14 @@ const REFUSALS: [&str; 9] = [
     "loop alert",
 ];
 
+/// How the reports of Amazon SES begin (the member may be spelled either way).
+const NOTIFICATIONS: [&str; 4] = [
+    r#""notificationtype":"bounce""#,
+    r#""notificationtype":"complaint""#,
+    r#""eventtype":"bounce""#,
+    r#""eventtype":"complaint""#,
+];
+
 /// Whether a mail that is no multipart/report says that another one was not delivered. `text` is its readable text,
 /// `has_original` whether it carries another mail or its header, as a part or in its text.
 pub(super) fn is_bounce(
@@ -226,6 +234,10 @@ pub(super) fn is_bounce(
     if (titled && is_machine) || (from.is_none() && says(&SUBJECTS, &subject)) || (local == "mailer-daemon" && !subject.starts_with("re:")) {
         return true;
     }
+    // What Outlook.com writes in place of RFC 5965.
+    if subject.starts_with("complaint about message from") {
+        return has_original();
+    }
     let told = Told::read(text);
     let answers = headers.has("in-reply-to") || headers.has("references");
     if is_named_daemon {
@@ -235,7 +247,7 @@ pub(super) fn is_bounce(
         return told.failed && (has_original() || told.refused || answers);
     }
     if is_unanswerable(local) {
-        return (told.failed || titled) && has_original();
+        return told.notified || ((told.failed || titled) && has_original());
     }
     let refuses = || says(&REFUSALS, &subject) || told.unwelcome;
     is_list_manager(local) && !subject.starts_with("re:") && refuses() && (answers || has_original())
@@ -250,6 +262,8 @@ struct Told {
     refused: bool,
     /// A list does not take mail of this sender.
     unwelcome: bool,
+    /// Amazon SES's report in JSON, as its notification service mails it.
+    notified: bool,
 }
 
 impl Told {
@@ -263,6 +277,7 @@ impl Told {
             told.failed |= says(&FAILURES, &both);
             told.unwelcome |= says(&REFUSALS, &both);
             told.refused |= is_refusal(&line);
+            told.notified |= line.starts_with('{') && NOTIFICATIONS.iter().any(|mark| line.contains(mark));
             above = line;
         }
         told

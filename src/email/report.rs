@@ -40,16 +40,20 @@ pub(super) fn read(headers: &Headers<'_>, structure: &Structure<'_>, mail: &Mail
     Report { bounce, read_receipt, reported: reported(headers, structure, mail) }
 }
 
-/// The id of the mail that a report is about. An original that is enclosed is believed even where it names the
-/// report's own id: some systems reuse it.
+/// The id of the mail that a report is about. An original is believed even where it has the report's own id: some
+/// systems reuse it.
 fn reported(headers: &Headers<'_>, structure: &Structure<'_>, mail: &Mail) -> Option<String> {
     let is_other = |id: &String| mail.message_id.as_ref() != Some(id);
-    let enclosed = structure.parts.iter().find_map(original_id);
-    let told = || structure.parts.iter().filter_map(id_in_part).find(is_other);
+    let told = || {
+        let mut ids = structure.parts.iter().filter_map(id_in_part);
+        let first = ids.next()?;
+        if is_other(&first) { Some(first) } else { ids.find(is_other).or(Some(first)) }
+    };
     // Where the parts are torn, the header of the original may stand in none of them.
     let torn = || id_in_text(limited(headers.body)).filter(is_other);
     // RFC 3834 section 3.1.5: an automatic answer names what it answers.
-    enclosed.or_else(told).or_else(torn).or_else(|| mail.in_reply_to.first().cloned())
+    let answered = || mail.in_reply_to.first().cloned();
+    structure.parts.iter().find_map(original_id).or_else(told).or_else(torn).or_else(answered)
 }
 
 /// The Message-ID in an embedded original, its header, or a receipt's `Original-Message-ID`.
@@ -121,9 +125,16 @@ fn id_in_text(text: &[u8]) -> Option<String> {
         let value = line.get(11..).unwrap_or_default();
         // The id may be folded onto the next line.
         let value = if value.trim_ascii().is_empty() { split_line(after).0 } else { value };
-        if let Some(id) = message_id::bracketed(value).next().filter(|id| id.contains('@')) {
+        if let Some(id) = message_id::bracketed(value).next().or_else(|| bare_id(value)).filter(|id| id.contains('@')) {
             return Some(id);
         }
     }
     None
+}
+
+/// An id that somebody wrote without brackets, alone on its line.
+fn bare_id(value: &[u8]) -> Option<String> {
+    let id = std::str::from_utf8(value).ok()?.trim();
+    let is_id = id.len() <= 250 && id.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>'));
+    (is_id && !id.is_empty()).then(|| id.to_owned())
 }
