@@ -231,7 +231,10 @@ pub(super) fn is_bounce(
     let has_null_path = has_empty_return_path(headers);
     let is_machine = is_named_daemon || has_null_path;
     let titled = says(&SUBJECTS, &subject) || says(&FAILURES, &subject);
-    if (titled && is_machine) || (from.is_none() && says(&SUBJECTS, &subject)) || (local == "mailer-daemon" && !subject.starts_with("re:")) {
+    if (titled && is_machine)
+        || (from.is_none() && says(&SUBJECTS, &subject))
+        || (local == "mailer-daemon" && !subject.starts_with("re:"))
+    {
         return true;
     }
     // What Outlook.com writes in place of RFC 5965.
@@ -291,7 +294,9 @@ fn says(phrases: &[&str], text: &str) -> bool {
 /// A negative completion reply of SMTP (RFC 5321 section 4.2.1) or an enhanced code (RFC 3463): `550 5.1.1 ...`,
 /// `(reason: 550 ...)`, `#5.1.1`.
 fn is_refusal(line: &str) -> bool {
-    let mut words = line.split(|c: char| c.is_whitespace() || matches!(c, '-' | '(' | ')' | '#' | ':' | ',' | ';' | '\'' | '"' | '<'));
+    let mut words = line.split(|c: char| {
+        c.is_whitespace() || matches!(c, '-' | '(' | ')' | '#' | ':' | ',' | ';' | '\'' | '"' | '<')
+    });
     let first = words.clone().find(|word| !word.is_empty()).unwrap_or_default();
     is_code(first) || words.any(is_enhanced_code)
 }
@@ -309,13 +314,18 @@ fn is_enhanced_code(word: &str) -> bool {
     let is_number = |field: Option<&str>| {
         field.is_some_and(|f| (1..=3).contains(&f.len()) && f.bytes().all(|b| b.is_ascii_digit()))
     };
-    matches!(class, Some("4" | "5")) && is_number(fields.next()) && is_number(fields.next()) && fields.next().is_none()
+    matches!(class, Some("4" | "5"))
+        && is_number(fields.next())
+        && is_number(fields.next())
+        && fields.next().is_none()
 }
 
 /// Local parts that say that nobody reads what is sent there.
 fn is_unanswerable(local: &str) -> bool {
     let letters: String = local.chars().filter(char::is_ascii_alphabetic).collect();
-    ["noreply", "donotreply", "dontreply", "nepasrepondre", "noresponder"].iter().any(|l| letters.starts_with(l))
+    ["noreply", "donotreply", "dontreply", "nepasrepondre", "noresponder"]
+        .iter()
+        .any(|l| letters.starts_with(l))
 }
 
 /// Local parts of list managers (RFC 2142 section 6 and their customs).

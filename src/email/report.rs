@@ -125,7 +125,9 @@ fn id_in_text(text: &[u8]) -> Option<String> {
         let value = line.get(11..).unwrap_or_default();
         // The id may be folded onto the next line.
         let value = if value.trim_ascii().is_empty() { split_line(after).0 } else { value };
-        if let Some(id) = message_id::bracketed(value).next().or_else(|| bare_id(value)).filter(|id| id.contains('@')) {
+        if let Some(id) =
+            message_id::bracketed(value).next().or_else(|| bare_id(value)).filter(|id| id.contains('@'))
+        {
             return Some(id);
         }
     }

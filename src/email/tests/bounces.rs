@@ -46,7 +46,10 @@ fn bounces(folder: &Path) -> (u32, u32) {
         if !good {
             show(&format!("MISS {name}"));
         }
-        if mail.flags.bounce && mail.reported.is_none() && String::from_utf8_lossy(&raw).to_lowercase().matches("message-id:").count() > 1 {
+        if mail.flags.bounce
+            && mail.reported.is_none()
+            && String::from_utf8_lossy(&raw).to_lowercase().matches("message-id:").count() > 1
+        {
             show(&format!("NOID {name}"));
         }
     }
@@ -77,22 +80,36 @@ fn mail_of_people_is_no_bounce() {
             total += 1;
             if mail.flags.bounce {
                 wrong += 1;
-                show(&format!("FALSE {:?} {at} {:?} {:?}", folder.file_name(), mail.from.map(|f| f.email), mail.subject));
+                show(&format!(
+                    "FALSE {:?} {at} {:?} {:?}",
+                    folder.file_name(),
+                    mail.from.map(|f| f.email),
+                    mail.subject
+                ));
             }
         }
     }
     for folder in std::fs::read_dir(data.join("parse")).unwrap().flatten() {
         let name = folder.file_name().into_string().unwrap();
-        if !folder.path().is_dir() || ["sisimai-set-of-emails", "perl-bounceparser-corpus"].contains(&name.as_str()) {
+        if !folder.path().is_dir()
+            || ["sisimai-set-of-emails", "perl-bounceparser-corpus"].contains(&name.as_str())
+        {
             continue;
         }
         for file in std::fs::read_dir(folder.path()).unwrap().flatten() {
-            if file.path().extension().is_none_or(|e| e != "eml") { continue; }
+            if file.path().extension().is_none_or(|e| e != "eml") {
+                continue;
+            }
             let mail = read(&std::fs::read(file.path()).unwrap());
             total += 1;
             if mail.flags.bounce {
                 wrong += 1;
-                show(&format!("FALSE {name} {:?} {:?} {:?}", file.file_name(), mail.from.map(|f| f.email), mail.subject));
+                show(&format!(
+                    "FALSE {name} {:?} {:?} {:?}",
+                    file.file_name(),
+                    mail.from.map(|f| f.email),
+                    mail.subject
+                ));
             }
         }
     }
