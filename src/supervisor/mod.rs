@@ -8,6 +8,7 @@
 pub mod backoff;
 pub mod hosts;
 mod identity;
+mod leases;
 mod live;
 mod now;
 pub mod schedule;
