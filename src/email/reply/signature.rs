@@ -2,7 +2,7 @@
 //!
 //! A sign-off ("Regards, Ann") is what the person wrote and stays.
 
-use super::card::{card, contact, has_link, is_contact};
+use super::card::{card, contact, has_link, is_contact, is_title};
 use super::heading::underlines;
 use super::history::{Part, ruler};
 use super::line::Line;
@@ -254,6 +254,8 @@ struct Footer {
     words: usize,
     /// A sentence of the author's or a table, unless a notice stands beside it.
     spoken: bool,
+    /// A diff.
+    patch: bool,
     /// Every line is short, capitalised and without a figure.
     titles: bool,
 }
@@ -268,6 +270,7 @@ impl Footer {
         self.filled += 1;
         self.telling += usize::from(noticed || linked);
         self.spoken |= line.folded.contains('|') || line.bare.len() > LINE_MAX;
+        self.patch |= is_patch(line);
     }
 
     fn is_too_long(&self) -> bool {
@@ -279,7 +282,8 @@ impl Footer {
     }
 
     fn is_footer(&self, signs: usize, underscores: bool) -> bool {
-        if self.filled == 0 || (self.spoken && !self.noticed) {
+        let scattered = self.telling * 3 < self.filled;
+        if self.filled == 0 || self.patch || (self.spoken && (scattered || !self.noticed)) {
             return false;
         }
         let near = self.filled <= if underscores || signs >= 30 { 8 } else { 3 };
@@ -291,11 +295,9 @@ impl Footer {
     }
 }
 
-/// A name, a title, a company: up to six words, the first with a capital, no figure and no end of a sentence.
-fn is_title(line: &Line<'_>) -> bool {
-    (1..=6).contains(&line.bare.split_whitespace().count())
-        && line.bare.starts_with(char::is_uppercase)
-        && !line.bare.contains(|c: char| c.is_numeric() || matches!(c, ':' | '?' | '!' | ';'))
+/// A line that only a diff has.
+fn is_patch(line: &Line<'_>) -> bool {
+    line.raw.starts_with("@@ -") || line.raw.starts_with("diff --git ")
 }
 
 /// A last paragraph that unsubscribes, disclaims or sells.
