@@ -96,6 +96,7 @@ pub(super) fn mark(lines: &[Line<'_>], parts: &mut [Part]) {
         }
     }
     remnants(lines, parts);
+    elisions(lines, parts);
     rulers_above(lines, parts);
 }
 
@@ -216,6 +217,32 @@ fn remnants(lines: &[Line<'_>], parts: &mut [Part]) {
         }
         at += 1 + run;
     }
+}
+
+/// `[...]` beside a quoted line stands for what was left out of the quote.
+fn elisions(lines: &[Line<'_>], parts: &mut [Part]) {
+    let filled: Vec<usize> =
+        lines.iter().enumerate().filter(|(_, line)| !line.is_empty()).map(|(at, _)| at).collect();
+    let mut beside = |order: &mut dyn Iterator<Item = usize>| {
+        let mut last = Part::Content;
+        for at in order {
+            let (Some(line), Some(part)) = (lines.get(at), parts.get_mut(at)) else { return };
+            if *part == Part::Content && last == Part::Quoted && is_elision(&line.folded) {
+                *part = Part::Quoted;
+            }
+            last = *part;
+        }
+    };
+    beside(&mut filled.iter().copied());
+    beside(&mut filled.iter().rev().copied());
+}
+
+/// Dots, or "snip" in brackets.
+fn is_elision(folded: &str) -> bool {
+    let words = folded.trim_matches(['[', ']', '(', ')', '<', '>', '{', '}', ' ', '-', '*', '.', '…']);
+    let bracketed = folded.starts_with(['[', '<', '(', '{']);
+    (words.is_empty() && folded.contains(['.', '…']))
+        || (bracketed && matches!(words, "snip" | "snipped" | "cut" | "schnipp" | "trimmed"))
 }
 
 /// Whether `below` holds a bracketed link that was torn out of a quoted line, or the end of one that `above` opens.

@@ -214,7 +214,10 @@ fn list_footer(lines: &[Line<'_>]) -> Option<usize> {
         if line.is_empty() {
             continue;
         }
-        let Some(signs) = ruler(&line.folded).or_else(|| titled_ruler(&line.folded)) else {
+        if is_titled_ruler(&line.folded) && below.is_offer() {
+            return Some(at);
+        }
+        let Some(signs) = ruler(&line.folded) else {
             below.add(line);
             if below.is_too_long() {
                 return None;
@@ -238,10 +241,10 @@ fn list_footer(lines: &[Line<'_>]) -> Option<usize> {
 }
 
 /// `---- Group Sponsor ----`: a long ruler with a few words in it.
-fn titled_ruler(folded: &str) -> Option<usize> {
+fn is_titled_ruler(folded: &str) -> bool {
     let signs = folded.chars().filter(|c| matches!(c, '-' | '_' | '=' | '*')).count();
     let words = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).count();
-    (signs >= 24 && words <= 4).then_some(signs)
+    signs >= 24 && (1..=4).contains(&words)
 }
 
 /// What was seen below a ruler, from the end of the text upwards.
@@ -279,6 +282,10 @@ impl Footer {
 
     fn is_short_contact(&self) -> bool {
         self.linked && self.filled <= 6 && self.words <= 6 && !self.spoken
+    }
+
+    fn is_offer(&self) -> bool {
+        !self.patch && !self.spoken && (self.noticed || (self.linked && self.filled <= 8))
     }
 
     fn is_footer(&self, signs: usize, underscores: bool) -> bool {
