@@ -206,9 +206,10 @@ CREATE TABLE deliveries (
     received_at bigint NOT NULL,
     headers text NOT NULL,
     body bytea NOT NULL,
-    PRIMARY KEY (tenant_id, id)
-);
-CREATE INDEX deliveries_of_surface ON deliveries (tenant_id, surface_id, id);
+    PRIMARY KEY (tenant_id, surface_id, id)
+)
+-- sqlite: WITHOUT ROWID
+;
 -- postgres: ALTER TABLE deliveries ALTER COLUMN body SET COMPRESSION lz4;
 
 CREATE TABLE dead_letters (

@@ -97,7 +97,7 @@ impl Tx {
     pub async fn update_conversation(&mut self, tenant: TenantId, conversation: &Conversation) -> Result<()> {
         self.know_shelves(tenant, [conversation.id].into_iter()).await?;
         let update = Statement::new(
-            "WITH {rows} UPDATE conversations SET status = r.status, last_message_at = r.last_message_at,
+            "WITH {rows} UPDATE {or_fail} conversations SET status = r.status, last_message_at = r.last_message_at,
                 active_minute = r.active_minute,
                 message_count = r.message_count, last_direction = r.last_direction,
                 external_thread_id = r.external_thread_id,
@@ -244,7 +244,7 @@ fn conversation_rows(tenant: TenantId, conversations: &[Conversation]) -> Rowset
 /// Inserts conversations.
 pub(super) fn insert_rows(tenant: TenantId, conversations: &[Conversation]) -> Statement<'_> {
     Statement::new(
-        "WITH {rows} INSERT INTO conversations (tenant_id, id, surface_id, status, last_message_at,
+        "WITH {rows} INSERT {or_fail} INTO conversations (tenant_id, id, surface_id, status, last_message_at,
             active_minute, message_count, last_direction, external_thread_id, external_participant_id, participant_name,
             participant_email, subject, timezone, agent_mode, takeover_at, takeover_actor_id,
             takeover_actor_type, takeover_reason, created_at, updated_at, search_text, context,

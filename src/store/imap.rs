@@ -294,7 +294,7 @@ impl Tx {
             .text("outcome", |row| row.outcome.as_str())
             .uuid("message_id", |row| row.message_id.map(|id| id.0));
         let upsert = Statement::new(
-            "WITH {rows} INSERT INTO ledger (tenant_id, surface_id, mailbox_key, uid_validity, uid, outcome,
+            "WITH {rows} INSERT {or_fail} INTO ledger (tenant_id, surface_id, mailbox_key, uid_validity, uid, outcome,
                 message_id)
              SELECT r.tenant_id, $1, $2, $3, r.uid, r.outcome, r.message_id FROM r WHERE true
              ON CONFLICT (tenant_id, surface_id, mailbox_key, uid_validity, uid)

@@ -178,7 +178,7 @@ impl Tx {
         // A column that an index has is set only where it changes: SQLite writes the index for every
         // column that is named.
         let update = Statement::new(
-            "WITH {rows} UPDATE conversations SET message_count = r.message_count,
+            "WITH {rows} UPDATE {or_fail} conversations SET message_count = r.message_count,
                 last_message_at = r.last_message_at, last_direction = r.last_direction,
                 continued_by = COALESCE(r.continued_by, conversations.continued_by), updated_at = r.updated_at
              FROM r WHERE conversations.tenant_id = r.tenant_id AND conversations.id = r.id",
@@ -186,7 +186,7 @@ impl Tx {
         let update = update.rows(change_rows(tenant, &settled));
         self.write_changes(changes, update).await?;
         let update = Statement::new(
-            "WITH {rows} UPDATE conversations SET status = r.status, active_minute = r.active_minute,
+            "WITH {rows} UPDATE {or_fail} conversations SET status = r.status, active_minute = r.active_minute,
                 message_count = r.message_count, last_message_at = r.last_message_at,
                 last_direction = r.last_direction,
                 continued_by = COALESCE(r.continued_by, conversations.continued_by), updated_at = r.updated_at
@@ -236,7 +236,7 @@ impl Tx {
             .maybe_text("content_html", |new| new.message.content_html.as_deref())
             .text("metadata", |new| write_json(&new.message.metadata));
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO messages (tenant_id, id, conversation_id, surface_id, sent_at, created_at,
+            "WITH {rows} INSERT {or_fail} INTO messages (tenant_id, id, conversation_id, surface_id, sent_at, created_at,
                 role, direction, source_pack_id, source_offset, source_stored_bytes, source_size_bytes,
                 external_message_id, in_reply_to, flow_step_result_id, author_id, author_name, author_email,
                 content, content_html, metadata)
@@ -275,7 +275,7 @@ impl Tx {
             .text("state", |(.., attachment)| attachment.state.as_str())
             .maybe_text("source_url", |(.., attachment)| attachment.source_url.as_deref());
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO attachments (tenant_id, id, message_id, position, filename, content_type,
+            "WITH {rows} INSERT {or_fail} INTO attachments (tenant_id, id, message_id, position, filename, content_type,
                 size_bytes, sha256, content_id, inline, state, source_url)
              SELECT r.tenant_id, r.id, r.message_id, r.position, r.filename, r.content_type, r.size_bytes, r.sha256,
                 r.content_id, r.inline, r.state, r.source_url FROM r",

@@ -49,7 +49,7 @@ impl Tx {
             .hash("fingerprint", |identity| identity.fingerprint)
             .uuid("message_id", |identity| identity.message_id.map(|id| id.0));
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO identities (tenant_id, surface_id, key, fingerprint, message_id)
+            "WITH {rows} INSERT {or_fail} INTO identities (tenant_id, surface_id, key, fingerprint, message_id)
              SELECT r.tenant_id, r.surface_id, r.key, r.fingerprint, r.message_id FROM r WHERE true
              ON CONFLICT DO NOTHING",
         );
@@ -85,7 +85,7 @@ impl Tx {
     pub async fn insert_thread_keys(&mut self, tenant: TenantId, keys: &[ThreadKey]) -> Result<()> {
         let sorted = sort_keys(keys)?;
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO thread_keys (tenant_id, surface_id, key, conversation_id)
+            "WITH {rows} INSERT {or_fail} INTO thread_keys (tenant_id, surface_id, key, conversation_id)
              SELECT r.tenant_id, r.surface_id, r.key, r.conversation_id FROM r WHERE true ON CONFLICT DO NOTHING",
         );
         let insert = insert.rows(thread_key_rows(tenant, &sorted));
@@ -100,7 +100,7 @@ impl Tx {
     pub async fn point_thread_keys(&mut self, tenant: TenantId, keys: &[ThreadKey]) -> Result<()> {
         let sorted = sort_keys(keys)?;
         let upsert = Statement::new(
-            "WITH {rows} INSERT INTO thread_keys (tenant_id, surface_id, key, conversation_id)
+            "WITH {rows} INSERT {or_fail} INTO thread_keys (tenant_id, surface_id, key, conversation_id)
              SELECT r.tenant_id, r.surface_id, r.key, r.conversation_id FROM r WHERE true
              ON CONFLICT (tenant_id, surface_id, key) DO UPDATE SET conversation_id = excluded.conversation_id",
         );

@@ -119,7 +119,7 @@ impl Tx {
                 .text("status", |((.., status), _)| *status)
                 .int("change", |(_, by)| *by);
             let count = Statement::new(
-                "WITH {rows} INSERT INTO conversation_counts (tenant_id, surface_id, status, conversations)
+                "WITH {rows} INSERT {or_fail} INTO conversation_counts (tenant_id, surface_id, status, conversations)
                  SELECT r.tenant_id, r.surface_id, r.status, r.change FROM r WHERE true
                  ON CONFLICT (tenant_id, surface_id, status)
                  DO UPDATE SET conversations = conversation_counts.conversations + excluded.conversations",
@@ -152,7 +152,7 @@ impl Tx {
             .int("backfill", |(_, event)| i64::from(event.backfill))
             .int("created_at", |(_, event)| event.created_at.as_microsecond());
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO events (tenant_id, position, id, kind, surface_id, conversation_id,
+            "WITH {rows} INSERT {or_fail} INTO events (tenant_id, position, id, kind, surface_id, conversation_id,
                 message_id, merged_conversation_id, backfill, created_at)
              SELECT r.tenant_id, p.last_position - $1 + r.number, r.id, r.kind, r.surface_id, r.conversation_id, r.message_id,
                 r.merged_conversation_id, r.backfill, r.created_at

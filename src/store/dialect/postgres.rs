@@ -166,7 +166,7 @@ fn write_text(template: &str, rowset: Option<&Rowset<'_>>, values: usize, bound:
             (Some(("for_share", table)), _) => {
                 let _ = write!(text, "FOR SHARE OF {table}");
             }
-            (_, Some(rowset)) => write_rows(&mut text, rowset, bound + values),
+            (None, Some(rowset)) if word == "{rows" => write_rows(&mut text, rowset, bound + values),
             _ => {}
         }
         rest = behind;

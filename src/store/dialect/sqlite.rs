@@ -186,8 +186,10 @@ fn write_text(template: &str, columns: &[(&str, Column<'_>)], rows: usize, shift
             rest = behind;
         } else {
             let (word, behind) = from.split_once('}').unwrap_or((from, ""));
-            if word == "{rows" {
-                write_rows(&mut text, columns, rows);
+            match word {
+                "{rows" => write_rows(&mut text, columns, rows),
+                "{or_fail" => text.push_str("OR FAIL"),
+                _ => {}
             }
             rest = behind;
         }
@@ -203,12 +205,11 @@ fn write_rows(text: &mut String, columns: &[(&str, Column<'_>)], rows: usize) {
         text.push_str(name);
     }
     text.push_str(") AS (SELECT * FROM (VALUES ");
-    for row in 0..rows {
-        text.push_str(if row == 0 { "(?" } else { ",(?" });
-        for _ in 1..columns.len() {
-            text.push_str(",?");
-        }
-        text.push(')');
+    let row = format!("(?{})", ",?".repeat(columns.len().saturating_sub(1)));
+    text.push_str(&row);
+    for _ in 1..rows {
+        text.push(',');
+        text.push_str(&row);
     }
     text.push_str(") WHERE column1 IS NOT NULL)");
 }

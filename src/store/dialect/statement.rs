@@ -1,6 +1,10 @@
 //! A statement as both engines take it: one text with `$1`, `$2`, … for single values, and at most
 //! one set of rows, which stands in the text as `{rows}` behind `WITH` and is then a table `r`.
 //!
+//! `INSERT {or_fail} INTO` and `UPDATE {or_fail} t`: a statement that fails need not be undone alone, since
+//! its transaction ends with it, which on PostgreSQL it always does; SQLite then copies no page that the
+//! statement changes.
+//!
 //! Further words in braces: `{for_update}` and `{for_share}` lock the rows read of the table named
 //! behind them (`{for_update:c}`); on SQLite, where a writer is alone, they are nothing.
 
