@@ -2,11 +2,13 @@
 //! values; here it is written out, bound and run, each within a deadline, and rows come back as
 //! [`Record`]s. Nothing outside this folder asks which engine it is.
 
+mod checkpoints;
 mod postgres;
 mod record;
 mod sqlite;
 mod statement;
 
+use checkpoints::Checkpoints;
 use postgres::KeptBack;
 pub(super) use record::{Fields, Record};
 pub(super) use statement::{Rowset, RowsetOf, Statement};
@@ -29,7 +31,7 @@ pub(super) struct Pools {
 
 #[derive(Debug, Clone)]
 enum Engine {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite { writer: SqlitePool, readers: SqlitePool, checkpoints: Checkpoints },
     Postgres(PgPool),
 }
 
@@ -42,15 +44,15 @@ pub(super) struct Transacting {
 
 #[derive(Debug)]
 enum Open {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite { tx: Transaction<'static, Sqlite>, checkpoints: Checkpoints },
     Postgres { tx: Transaction<'static, Postgres>, kept_back: KeptBack, tables: Vec<&'static str> },
 }
 
 impl Pools {
     pub(super) async fn open(options: &StoreOptions) -> Result<Self> {
         let engine = if let Some(path) = sqlite::path_of(&options.url) {
-            let (writer, readers) = sqlite::open(&path, options).await?;
-            Engine::Sqlite { writer, readers }
+            let (writer, readers, checkpoints) = sqlite::open(&path, options).await?;
+            Engine::Sqlite { writer, readers, checkpoints }
         } else if options.url.starts_with("postgres://") || options.url.starts_with("postgresql://") {
             Engine::Postgres(postgres::open(options).await?)
         } else {
@@ -89,9 +91,9 @@ impl Pools {
 
     pub(super) async fn begin(&self) -> Result<Transacting> {
         let engine = match &self.engine {
-            Engine::Sqlite { writer, .. } => {
+            Engine::Sqlite { writer, checkpoints, .. } => {
                 let begin = async { Ok(writer.begin_with("BEGIN IMMEDIATE").await?) };
-                Open::Sqlite(within(self.deadline, begin).await?)
+                Open::Sqlite { tx: within(self.deadline, begin).await?, checkpoints: checkpoints.clone() }
             }
             Engine::Postgres(pool) => {
                 let tx = within(self.deadline, async { Ok(pool.begin().await?) }).await?;
@@ -103,8 +105,9 @@ impl Pools {
 
     pub(super) async fn close(&self) {
         match &self.engine {
-            Engine::Sqlite { writer, readers } => {
+            Engine::Sqlite { writer, readers, checkpoints } => {
                 readers.close().await;
+                checkpoints.close().await;
                 writer.close().await;
             }
             Engine::Postgres(pool) => pool.close().await,
@@ -120,7 +123,7 @@ impl Transacting {
         refuse_nul(&statement)?;
         self.send().await?;
         match &mut self.engine {
-            Open::Sqlite(tx) => within(self.deadline, sqlite::fetch(tx, &statement)).await,
+            Open::Sqlite { tx, .. } => within(self.deadline, sqlite::fetch(tx, &statement)).await,
             Open::Postgres { tx, .. } => within(self.deadline, postgres::fetch(tx, &statement)).await,
         }
     }
@@ -152,7 +155,7 @@ impl Transacting {
         }
         refuse_nul(&statement)?;
         match &mut self.engine {
-            Open::Sqlite(tx) => {
+            Open::Sqlite { tx, .. } => {
                 let written = within(self.deadline, sqlite::execute(tx, &statement)).await?;
                 match rows {
                     Some(rows) if usize::try_from(written) != Ok(rows) => Err(StoreError::Stale),
@@ -185,7 +188,7 @@ impl Transacting {
         refuse_nul(&statement)?;
         self.send().await?;
         match &mut self.engine {
-            Open::Sqlite(tx) => within(self.deadline, sqlite::execute(tx, &statement)).await,
+            Open::Sqlite { tx, .. } => within(self.deadline, sqlite::execute(tx, &statement)).await,
             Open::Postgres { tx, .. } => within(self.deadline, postgres::execute(tx, &statement)).await,
         }
     }
@@ -195,7 +198,7 @@ impl Transacting {
         let lines = script.lines().map(|line| line.strip_prefix(self.own_lines()).unwrap_or(line));
         let script = sqlx::raw_sql(sqlx::AssertSqlSafe(lines.collect::<Vec<_>>().join("\n")));
         match &mut self.engine {
-            Open::Sqlite(tx) => script.execute(&mut **tx).await.map(drop)?,
+            Open::Sqlite { tx, .. } => script.execute(&mut **tx).await.map(drop)?,
             Open::Postgres { tx, .. } => script.execute(&mut **tx).await.map(drop)?,
         }
         Ok(())
@@ -204,7 +207,7 @@ impl Transacting {
     /// The comment that opens a line of a migration meant for this engine alone.
     fn own_lines(&self) -> &'static str {
         match self.engine {
-            Open::Sqlite(_) => "-- sqlite: ",
+            Open::Sqlite { .. } => "-- sqlite: ",
             Open::Postgres { .. } => "-- postgres: ",
         }
     }
@@ -213,7 +216,7 @@ impl Transacting {
     pub(super) async fn lock_schema(&mut self) -> Result<()> {
         match &self.engine {
             // BEGIN IMMEDIATE has done it.
-            Open::Sqlite(_) => Ok(()),
+            Open::Sqlite { .. } => Ok(()),
             Open::Postgres { .. } => {
                 // An arbitrary number: "inlet" in ASCII.
                 let lock = Statement::new("SELECT pg_advisory_xact_lock($1)").bind(0x69_6e_6c_65_74_i64);
@@ -226,7 +229,7 @@ impl Transacting {
     /// then there are several workers, whose clocks differ.
     pub(super) fn lease_clock(&self, now: Timestamp) -> String {
         match self.engine {
-            Open::Sqlite(_) => now.as_microsecond().to_string(),
+            Open::Sqlite { .. } => now.as_microsecond().to_string(),
             Open::Postgres { .. } => {
                 "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)".to_owned()
             }
@@ -237,7 +240,11 @@ impl Transacting {
         self.send().await?;
         let deadline = self.deadline;
         match self.engine {
-            Open::Sqlite(tx) => within(deadline, async { Ok(tx.commit().await?) }).await,
+            Open::Sqlite { tx, checkpoints } => {
+                within(deadline, async { Ok(tx.commit().await?) }).await?;
+                checkpoints.count();
+                Ok(())
+            }
             Open::Postgres { tx, .. } => within(deadline, async { Ok(tx.commit().await?) }).await,
         }
     }
