@@ -23,6 +23,7 @@ mod mime;
 mod parameter;
 pub mod reply;
 mod report;
+mod rtf;
 mod tnef;
 mod transfer;
 mod words;
