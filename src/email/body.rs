@@ -80,7 +80,8 @@ pub(super) fn read(structure: &Structure<'_>) -> Body {
 impl Body {
     /// The text that Outlook put into a winmail.dat and nowhere else.
     fn read_packed(&mut self, structure: &Structure<'_>, htmls: &mut Vec<String>) {
-        let mut packed = structure.parts.iter().filter(|p| tnef::is_tnef(&p.content_type, p.filename.as_deref()));
+        let mut packed =
+            structure.parts.iter().filter(|p| tnef::is_tnef(&p.content_type, p.filename.as_deref()));
         match packed.find_map(|part| tnef::body(&part.bytes())) {
             Some(tnef::PackedBody::Text(text)) => self.text = clean::body(text).trim_end().to_owned(),
             Some(tnef::PackedBody::Html(source)) => {

@@ -213,7 +213,8 @@ impl Reader {
         let sign = usize::from(tail.first() == Some(&b'-'));
         let digits = tail.iter().skip(sign).take(10).take_while(|b| b.is_ascii_digit()).count();
         let number = if digits > 0 { tail.get(..sign + digits) } else { None };
-        let value: Option<i32> = number.and_then(|n| std::str::from_utf8(n).ok()).and_then(|n| n.parse().ok());
+        let value: Option<i32> =
+            number.and_then(|n| std::str::from_utf8(n).ok()).and_then(|n| n.parse().ok());
         let tail = tail.get(number.map_or(0, <[u8]>::len)..).unwrap_or_default();
         self.obey(name, value);
         tail.strip_prefix(b" ").unwrap_or(tail)
@@ -231,12 +232,14 @@ impl Reader {
             b"u" => self.unicode(value.unwrap_or_default()),
             b"uc" => self.group.substitutes = usize::try_from(value.unwrap_or(1)).unwrap_or(1).min(8),
             b"ansicpg" => {
-                if let Some(name) = value.and_then(|page| u32::try_from(page).ok()).and_then(charset::of_code_page) {
+                if let Some(name) =
+                    value.and_then(|page| u32::try_from(page).ok()).and_then(charset::of_code_page)
+                {
                     self.charset = name;
                 }
             }
-            b"fonttbl" | b"colortbl" | b"stylesheet" | b"info" | b"pict" | b"object" | b"header" | b"footer"
-            | b"listtable" | b"rsidtbl" | b"generator" => self.group.hidden = true,
+            b"fonttbl" | b"colortbl" | b"stylesheet" | b"info" | b"pict" | b"object" | b"header"
+            | b"footer" | b"listtable" | b"rsidtbl" | b"generator" => self.group.hidden = true,
             _ => {}
         }
     }
