@@ -68,15 +68,16 @@ fn began_at(file_time: u64) -> Option<i64> {
 }
 
 /// What an answer that lost its references can still be known by: it quotes the beginning of a mail that its recipient
-/// wrote to its sender, under the same subject, not long ago; all of these together. A mail gives the key under which it
-/// would be quoted.
+/// wrote to its sender, under the same subject, not long ago, and names the minute in which that was sent; all of these
+/// together. A mail gives the key under which it would be quoted. (The minute is the same in all time zones but those of
+/// a half hour, and stands in a line of any language. Without it one text that was sent twice would be one conversation.)
 fn quoted(mail: &Mail, subject: &BaseSubject, sent_at: Timestamp) -> Vec<KeyHash> {
     let (Some(from), Some(to)) = (&mail.from, mail.to.first()) else { return Vec::new() };
     if mail.flags.from_ambiguous || subject.text.is_empty() {
         return Vec::new();
     }
     let period = sent_at.as_second().div_euclid(PERIOD_SECONDS);
-    let key = |words: &str, author: &Address, reader: &Address, period: i64| {
+    let key = |words: &str, author: &Address, reader: &Address, period: i64, minute: i64| {
         KeyHash::of(&[
             b"quoted",
             subject.text.as_bytes(),
@@ -84,17 +85,21 @@ fn quoted(mail: &Mail, subject: &BaseSubject, sent_at: Timestamp) -> Vec<KeyHash
             reader.email.as_bytes(),
             words.as_bytes(),
             &period.to_be_bytes(),
+            &minute.rem_euclid(60).to_be_bytes(),
         ])
     };
     let mut found = Vec::new();
-    if let Some(words) = first_words(&mail.content) {
-        found.push(key(&words, from, to, period));
+    if let (Some(words), Some(date)) = (first_words(&mail.content), mail.date) {
+        found.push(key(&words, from, to, period, date.as_second().div_euclid(60)));
     }
     let lost = subject.is_answer && mail.in_reply_to.is_empty() && mail.references.is_empty();
-    if let Some(words) =
-        mail.quoted.as_deref().filter(|_| lost).and_then(|text| first_words(&own_words(text)))
-    {
-        found.extend([period, period - 1].map(|period| key(&words, to, from, period)));
+    let Some(quote) = mail.quoted.as_deref().filter(|_| lost).map(Quote::of) else { return found };
+    if let (Some(words), Some(minute)) = (first_words(&quote.own), minute_named_in(&quote.head)) {
+        for (period, minute) in
+            [(period, minute), (period - 1, minute), (period, minute + 30), (period - 1, minute + 30)]
+        {
+            found.push(key(&words, to, from, period, minute));
+        }
     }
     found
 }
@@ -106,26 +111,47 @@ fn first_words(text: &str) -> Option<String> {
     (words.len() == WORDS).then(|| words.join(" "))
 }
 
-/// Of a quoted text what its own author wrote first: the lines behind one `>`, or those below the header block.
-fn own_words(quoted: &str) -> String {
-    let is_marked = quoted.lines().any(|line| line.starts_with('>'));
-    let mut own = String::new();
-    let mut below_the_head = is_marked;
-    for line in quoted.lines().take(200) {
-        let text = match line.strip_prefix('>') {
-            Some(inner) if inner.trim_start().starts_with('>') => break,
-            Some(inner) => inner,
-            None if is_marked && own.is_empty() => continue,
-            None if is_marked => break,
-            None => line,
-        };
-        if below_the_head {
-            own.push_str(text);
-            own.push('\n');
+/// The minute of the first time of day (`10:05`, `10.05`, `10h05`) in a line that introduces a quote.
+fn minute_named_in(head: &str) -> Option<i64> {
+    let digits = |text: &[u8]| {
+        text.iter().all(u8::is_ascii_digit).then(|| text.iter().fold(0, |n, b| n * 10 + i64::from(b - b'0')))
+    };
+    head.as_bytes().windows(5).find_map(|five| {
+        let [_, hour, mark, tens, ones] = five else { return None };
+        let minute = digits(&[*tens, *ones]).filter(|minute| *minute < 60)?;
+        (hour.is_ascii_digit() && matches!(mark, b':' | b'h')).then_some(minute)
+    })
+}
+
+/// A quoted text, in what introduces it and what its author wrote first.
+#[derive(Debug, Default)]
+struct Quote {
+    head: String,
+    own: String,
+}
+
+impl Quote {
+    /// The words behind one `>`, or those below the header block.
+    fn of(quoted: &str) -> Self {
+        let is_marked = quoted.lines().any(|line| line.starts_with('>'));
+        let mut quote = Self::default();
+        let mut in_own_words = false;
+        for line in quoted.lines().take(200) {
+            let inner = line.strip_prefix('>');
+            let ends = match inner {
+                Some(inner) => inner.trim_start().starts_with('>'),
+                None => is_marked && in_own_words,
+            };
+            if ends && in_own_words {
+                break;
+            }
+            in_own_words |= if is_marked { inner.is_some() } else { line.trim().is_empty() };
+            let part = if in_own_words { &mut quote.own } else { &mut quote.head };
+            part.push_str(inner.unwrap_or(line));
+            part.push('\n');
         }
-        below_the_head |= text.trim().is_empty();
+        quote
     }
-    own
 }
 
 #[cfg(test)]
@@ -133,17 +159,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_quoted_authors_first_words_are_found_in_both_forms() {
-        let marked = "On Monday, Ann wrote:\n> Dear all,\n>\n> it is late.\n>> older\n> newer";
-        assert_eq!(
-            own_words(marked).split_whitespace().collect::<Vec<_>>().join(" "),
-            "Dear all, it is late."
-        );
-        let block = "From: Ann\nSent: Monday\nSubject: x\n\nDear all,\nit is late.";
-        assert_eq!(
-            own_words(block).split_whitespace().collect::<Vec<_>>().join(" "),
-            "Dear all, it is late."
-        );
+    fn a_quote_is_taken_apart_in_both_forms() {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let marked =
+            Quote::of("On Monday at 9:41, Ann wrote:\n> Dear all,\n>\n> it is late.\n>> older\n> newer");
+        assert_eq!(words(&marked.own), "Dear all, it is late.");
+        assert_eq!(minute_named_in(&marked.head), Some(41));
+        let block = Quote::of("From: Ann\nSent: Monday, 14:05\nSubject: x\n\nDear all,\nit is late.");
+        assert_eq!(words(&block.own), "Dear all, it is late.");
+        assert_eq!(minute_named_in(&block.head), Some(5));
+        assert_eq!(minute_named_in("Ann schrieb am 3.11.2026:"), None);
         assert_eq!(first_words("one two three"), None, "too few to name a text");
     }
 }

@@ -12,6 +12,9 @@ use std::collections::HashMap;
 
 const CORPORA: [&str; 4] = ["notmuch-lkml", "open-iscsi", "spamassassin-easyham", "util-linux"];
 
+/// Mails of each corpus that are read.
+const MAILS: usize = 1_300;
+
 /// Fields that are taken away: always, and from a mail that loses its references.
 const LIST_FIELDS: [&str; 12] = [
     "list-id",
@@ -62,9 +65,10 @@ struct Repairs {
 
 fn measure(corpus: &str) -> Option<Repairs> {
     let folder = shared(&format!("threading/{corpus}"))?;
-    let mails = mailbox(&folder);
+    let mut mails = mailbox(&folder);
     let truth = labels(&folder, "components", mails.len())?;
     let references = labels(&folder, "dovecot_references", mails.len())?;
+    mails.truncate(MAILS);
     let plain = settings();
     let repairing = super::settings_with(serde_json::json!({"match": {"repairReferences": true}}));
     let mut repairs = Repairs::default();
