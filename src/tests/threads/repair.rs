@@ -149,6 +149,6 @@ fn what_quoted_text_and_all_else_together_link_belongs_together() {
         all.right += found.right;
     }
     println!("all: {all:?}");
-    assert!(all.links >= 100, "too few to say anything");
+    assert!(all.links >= 60, "too few to say anything");
     assert!(percent(all.right, all.links) >= 99.5, "{all:?}");
 }
