@@ -23,6 +23,7 @@ mod mail;
 pub mod message_id;
 mod mime;
 mod parameter;
+mod phrases;
 pub mod reply;
 mod report;
 mod rtf;
