@@ -108,6 +108,9 @@ fn write_text(template: &str, rowset: Option<&Rowset<'_>>, values: usize) -> Str
             (Some(("for_share", table)), _) => {
                 let _ = write!(text, "FOR SHARE OF {table}");
             }
+            (Some(("for_update_skipping", table)), _) => {
+                let _ = write!(text, "FOR UPDATE OF {table} SKIP LOCKED");
+            }
             (_, Some(rowset)) => write_rows(&mut text, rowset, values),
             _ => {}
         }

@@ -2,7 +2,7 @@
 //! one set of rows, which stands in the text as `{rows}` behind `WITH` and is then a table `r`.
 //!
 //! Further words in braces: `{for_update}` and `{for_share}` lock the rows read of the table named
-//! behind them (`{for_update:c}`); on SQLite, where a writer is alone, they are nothing.
+//! behind them (`{for_update:c}`), `{for_update_skipping}` passes over what others hold; on SQLite, where a writer is alone, they are nothing.
 
 use crate::ids::{
     AttachmentId, ConversationId, DeadLetterId, DeliveryId, EventId, KeyId, MessageId, SurfaceId, TenantId,

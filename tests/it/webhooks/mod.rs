@@ -4,6 +4,7 @@ mod bad_input;
 mod crash;
 mod daemon;
 mod dead_letters;
+mod media;
 mod outage;
 mod parallel;
 mod receive;
