@@ -214,6 +214,8 @@ fn supervisor(site: &Site, worker: WorkerId) -> Result<Supervisor, AppError> {
         in_flight: InFlight::new(limits::IN_FLIGHT_BYTES as u64),
         max_message_bytes,
         worker,
+        logins_per_second: config.imap.logins_per_second,
+        lease: Duration::from_secs(config.imap.lease_seconds),
     }))
 }
 

@@ -202,11 +202,21 @@ pub struct Imap {
     /// A larger mail is kept as its headers only, in bytes, 64 KiB to 1 GiB.
     #[serde(deserialize_with = "within::<65_536, 1_073_741_824, _, _>")]
     pub max_message_bytes: u32,
+    /// Logins at one host a second, all mailboxes of this worker together, 1 to 1,000.
+    #[serde(deserialize_with = "within::<1, 1_000, _, _>")]
+    pub logins_per_second: u32,
+    /// How long after its death another worker takes a worker's mailboxes over, in seconds, 4 to 600.
+    #[serde(deserialize_with = "within::<4, 600, _, _>")]
+    pub lease_seconds: u64,
 }
 
 impl Default for Imap {
     fn default() -> Self {
-        Self { max_message_bytes: 50 * 1024 * 1024 }
+        Self {
+            max_message_bytes: 50 * 1024 * 1024,
+            logins_per_second: limits::LOGINS_PER_SECOND,
+            lease_seconds: limits::LEASE_SECONDS,
+        }
     }
 }
 

@@ -38,7 +38,9 @@ pub const STORE_ATTEMPTS: u32 = 8;
 /// Buckets that mailboxes are leased in.
 pub const LEASE_BUCKETS: u16 = 64;
 /// How long a lease lasts without renewal, in seconds.
-pub const LEASE_SECONDS: i64 = 40;
+pub const LEASE_SECONDS: u64 = 40;
+/// Logins at one IMAP host a second, all mailboxes of a worker together.
+pub const LOGINS_PER_SECOND: u32 = 25;
 /// Messages of one webhook request.
 pub const WEBHOOK_MESSAGES: usize = 5_000;
 /// Fields of one form body.
