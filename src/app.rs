@@ -153,6 +153,7 @@ impl App {
         let pipeline = self.state.services.pipeline.clone();
         tokio::spawn(fold_metrics(self.state.metrics.clone(), life.stopping.clone()));
         tokio::spawn(sweep_sources(self.site.clone(), life.stopping.clone()));
+        tokio::spawn(sweep_requests(self.site.clone(), life.stopping.clone()));
         tokio::spawn(self.media.run(life.stopping.clone()));
         tokio::spawn(http::webhooks::drain(self.state.clone(), life.stopping.clone()));
         let polling = self.state.supervisor.worker(pipeline).run(life.stopping.clone());
@@ -271,6 +272,27 @@ async fn sweep_sources(site: Site, end: CancellationToken) {
     let forever = async {
         loop {
             drop_old_sources(&site.blobs, site.clock.as_ref(), days).await;
+            tokio::time::sleep(SWEEP).await;
+        }
+    };
+    let _ = end.run_until_cancelled(forever).await;
+}
+
+/// Drops webhook requests of which the retention is over, at once and every hour. Several workers may do
+/// so at the same time.
+async fn sweep_requests(site: Site, end: CancellationToken) {
+    let days = i64::from(site.config.webhooks.retention_days);
+    if days == 0 {
+        return;
+    }
+    let forever = async {
+        loop {
+            let border = site.clock.now().saturating_sub(jiff::SignedDuration::from_hours(24 * days));
+            match site.store.drop_requests_before(border.unwrap_or(jiff::Timestamp::MIN)).await {
+                Ok(0) => {}
+                Ok(requests) => tracing::info!(requests, "webhook requests dropped: their retention is over"),
+                Err(error) => tracing::error!(%error, "webhook requests could not be dropped"),
+            }
             tokio::time::sleep(SWEEP).await;
         }
     };

@@ -171,7 +171,7 @@ impl Media {
             return true;
         }
         let host = authority.to_ascii_lowercase();
-        scheme == "https" && rule.hosts.iter().any(|known| *known == host)
+        scheme == "https" && rule.hosts.contains(&host)
     }
 }
 

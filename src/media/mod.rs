@@ -162,7 +162,7 @@ impl Media {
             Ok(()) | Err(MediaError::Store(StoreError::Stale)) => {}
             // It is taken again when the claim is over.
             Err(error) => {
-                tracing::warn!(attachment.id = %id, %error, "a fetched attachment could not be kept")
+                tracing::warn!(attachment.id = %id, %error, "a fetched attachment could not be kept");
             }
         }
     }

@@ -18,12 +18,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 /// What a provider answers at a path: status line and headers, and the body.
 type Answers = HashMap<String, Vec<(String, Vec<u8>)>>;
 
+/// A path, and the Authorization header that came with it.
+type Asked = (String, Option<String>);
+
 /// An HTTP server that answers from a table (the last answer of a path stays) and writes down who asked.
 #[derive(Clone)]
 struct Provider {
     url: String,
     answers: Arc<Mutex<Answers>>,
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Provider {
@@ -84,7 +87,7 @@ impl Provider {
             .push((first.to_owned(), body.into()));
     }
 
-    fn asked(&self) -> Vec<(String, Option<String>)> {
+    fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 }
