@@ -52,9 +52,6 @@ impl Tx {
         jobs: &[(SurfaceId, AttachmentId)],
         now: Timestamp,
     ) -> Result<()> {
-        if jobs.is_empty() {
-            return Ok(());
-        }
         let rows = Rowset::of(tenant, jobs)
             .uuid("surface_id", |(surface, _)| surface.0)
             .uuid("attachment_id", |(_, attachment)| attachment.0);
@@ -62,7 +59,7 @@ impl Tx {
             "WITH {rows} INSERT INTO media_jobs (tenant_id, attachment_id, surface_id, due_at, attempts)
              SELECT r.tenant_id, r.attachment_id, r.surface_id, $1, 0 FROM r",
         );
-        self.work.execute(insert.bind(now).rows(rows)).await.map(drop)
+        self.work.write("media_jobs", insert.bind(now).rows(rows), None).await
     }
 
     /// Takes at most `limit` of what is due at `now`; nobody else does before `until`.

@@ -8,6 +8,7 @@ mod media;
 mod outage;
 mod parallel;
 mod receive;
+mod simulator;
 mod surfaces;
 mod workers;
 
