@@ -176,12 +176,12 @@ impl Tx {
         let first_kept = uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid();
         let mut dropped = 0;
         for text in [
-            "DELETE FROM deliveries WHERE (tenant_id, id) IN (
-                SELECT d.tenant_id, d.id FROM tenants t CROSS JOIN deliveries d
-                WHERE d.tenant_id = t.id AND d.id < $1 LIMIT $2)",
+            "DELETE FROM deliveries WHERE (tenant_id, surface_id, id) IN (
+                SELECT d.tenant_id, d.surface_id, d.id FROM surfaces s CROSS JOIN deliveries d
+                WHERE d.tenant_id = s.tenant_id AND d.surface_id = s.id AND d.id < $1 LIMIT $2)",
             "DELETE FROM dead_letters WHERE (tenant_id, id) IN (
-                SELECT d.tenant_id, d.id FROM tenants t CROSS JOIN dead_letters d
-                WHERE d.tenant_id = t.id AND d.id < $1 AND d.status <> 'open' LIMIT $2)",
+                SELECT d.tenant_id, d.id FROM surfaces s CROSS JOIN dead_letters d
+                WHERE d.tenant_id = s.tenant_id AND d.surface_id = s.id AND d.id < $1 AND d.status <> 'open' LIMIT $2)",
         ] {
             dropped +=
                 self.work.execute(Statement::new(text).bind(DeliveryId(first_kept)).bind(limit)).await?;

@@ -129,8 +129,8 @@ async fn requests_go_when_their_time_is_over_and_open_letters_stay(world: World)
     tx.commit().await.unwrap();
     assert_eq!(world.store.drop_requests_before(border).await.unwrap(), 2_501);
     assert_eq!(world.store.drop_requests_before(border).await.unwrap(), 0);
-    assert_eq!(world.store.get_delivery(world.tenant, old[0].id).await.unwrap(), None);
-    assert!(world.store.get_delivery(world.tenant, new[0].id).await.unwrap().is_some());
+    assert_eq!(world.store.get_delivery(world.tenant, world.surface, old[0].id).await.unwrap(), None);
+    assert!(world.store.get_delivery(world.tenant, world.surface, new[0].id).await.unwrap().is_some());
     assert!(world.store.get_dead_letter(world.tenant, letters[0].id).await.unwrap().is_some());
     assert_eq!(world.store.get_dead_letter(world.tenant, letters[1].id).await.unwrap(), None);
 }
@@ -145,5 +145,8 @@ async fn a_delivery_and_its_letter_that_come_twice_are_kept_once(world: World) {
     }
     let page = world.store.list_dead_letters(world.tenant, world.surface, None, None, 10).await.unwrap();
     assert_eq!(page.rows.len(), 1);
-    assert_eq!(world.store.get_delivery(world.tenant, delivery.id).await.unwrap(), Some(delivery));
+    assert_eq!(
+        world.store.get_delivery(world.tenant, world.surface, delivery.id).await.unwrap(),
+        Some(delivery)
+    );
 }
