@@ -50,7 +50,8 @@ enum Fault {
 }
 
 struct Simulation {
-    url: RwLock<String>,
+    /// `None` while no worker is up.
+    url: RwLock<Option<String>>,
     client: reqwest::Client,
     permits: Semaphore,
     /// Surface of each provider.
@@ -104,6 +105,15 @@ impl Simulation {
         self.done.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Where the worker is. What a provider that tries once sends while there is none is nobody's to
+    /// mend and would only count downtime: its messages come when one is up, and may be cut off by a kill.
+    async fn worker(&self, provider: &Provider) -> Option<String> {
+        while !provider.rules.retries_refusals() && self.url.read().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.url.read().unwrap().clone()
+    }
+
     async fn attempt(&self, provider: &Provider, number: usize, attempt: usize) -> Heard {
         let _permit = self.permits.acquire().await.unwrap();
         self.attempts.fetch_add(1, Ordering::Relaxed);
@@ -116,7 +126,8 @@ impl Simulation {
             Fault::CutBefore => return Heard::Nothing,
             Fault::None | Fault::LostAnswer => {}
         }
-        let url = format!("{}/v1/webhooks/{}", self.url.read().unwrap(), self.surfaces[provider.name]);
+        let Some(worker) = self.worker(provider).await else { return Heard::Nothing };
+        let url = format!("{worker}/v1/webhooks/{}", self.surfaces[provider.name]);
         let mut heard = Heard::Nothing;
         // A provider of mail by Amazon shows its password only when it is asked to.
         for is_asked in [false, true] {
@@ -170,10 +181,11 @@ async fn kill_twice(
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         drop(daemon);
+        *simulation.url.write().unwrap() = None;
         let (directory, database) = (directory.clone(), database.clone());
         let starting = move || Daemon::start(&directory, database.as_deref(), &[]);
         daemon = tokio::task::spawn_blocking(starting).await.unwrap();
-        daemon.url.clone_into(&mut simulation.url.write().unwrap());
+        *simulation.url.write().unwrap() = Some(daemon.url.clone());
     }
     daemon
 }
@@ -191,7 +203,7 @@ async fn every_message_of_every_provider_is_stored_once_whatever_goes_wrong(engi
         surfaces.insert(provider.name, daemon.surface(&provider.inbound).await);
     }
     let simulation = Arc::new(Simulation {
-        url: RwLock::new(daemon.url.clone()),
+        url: RwLock::new(Some(daemon.url.clone())),
         client: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap(),
         permits: Semaphore::new(AT_ONCE),
         surfaces,
