@@ -30,3 +30,6 @@ pub mod store;
 pub mod supervisor;
 pub mod telemetry;
 pub mod web;
+
+#[cfg(test)]
+mod tests;
