@@ -2,11 +2,7 @@
 
 CARGO ?= cargo
 
-<<<<<<< HEAD
-.PHONY: run test check unit bench providers outage docs image clean help
-=======
-.PHONY: run test check unit bench fidelity docs image clean help
->>>>>>> main
+.PHONY: run test check unit bench fidelity providers outage docs image clean help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,18 +24,16 @@ bench: ## the daemon against the floor programs of ../shared/bench, as ratios of
 	$(CARGO) build --release
 	python3 benches/whole/bench.py --inlet target/release/inlet --kit ../shared/bench --work target/bench
 
-<<<<<<< HEAD
 providers: ## every provider's behaviour, 10,000 messages with faults and kills, on both stores (minutes)
 	INLET_SIMULATED_MESSAGES=10000 $(CARGO) test --test it -- --nocapture webhooks::simulator
 
 outage: ## PostgreSQL away for 60 s under 200 webhook requests a second
 	INLET_OUTAGE_SECONDS=60 $(CARGO) test --test it -- --nocapture webhooks::outage::a_database_that_is_away
-=======
+
 fidelity: ## what is read and threaded right, beside other programs: docs/fidelity.md from the corpora of ../shared/data
 	@rm -rf target/fidelity && mkdir -p target/fidelity
 	INLET_FIDELITY=$(CURDIR)/target/fidelity $(CARGO) test --lib -- email::tests::corpus email::tests::bounces email::reply::tests::corpus tests::threads
 	INLET_FIDELITY=$(CURDIR)/target/fidelity INLET_FIDELITY_WRITE=1 $(CARGO) test --lib -- --exact --nocapture tests::fidelity::the_table_is_written_where_one_is_asked_for
->>>>>>> main
 
 docs: ## the documentation of the code, in target/doc
 	$(CARGO) doc --no-deps --document-private-items

@@ -296,7 +296,7 @@ async fn sweep_requests(site: Site, end: CancellationToken) {
             tokio::time::sleep(SWEEP).await;
         }
     };
-    let _ = end.run_until_cancelled(forever).await;
+    let _ = end.run_until_cancelled(Box::pin(forever)).await;
 }
 
 async fn drop_old_sources(blobs: &Blobs, clock: &dyn Clock, retention_days: i64) {

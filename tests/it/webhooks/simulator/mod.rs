@@ -74,7 +74,7 @@ fn spread(seed: u64) -> u64 {
 fn fault(provider: &Provider, number: usize, attempt: usize) -> Fault {
     let name: u64 = provider.name.bytes().fold(7, |sum, byte| spread(sum ^ u64::from(byte)));
     let roll = spread(name ^ ((number as u64) << 20) ^ attempt as u64);
-    if roll % 20 != 0 {
+    if !roll.is_multiple_of(20) {
         return Fault::None;
     }
     match roll / 20 % 3 {
