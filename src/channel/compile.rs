@@ -12,7 +12,7 @@ use super::request::Received;
 use super::selectors::{Fallbacks, Scope, Selector};
 use super::settings::Table;
 use super::verify::{Secrets, Verifier};
-use super::{generic, preset};
+use super::{generic, preset, sns};
 use crate::limits::WEBHOOK_BODY_BYTES;
 use crate::model::JsonMap;
 use serde_json::Value;
@@ -35,13 +35,15 @@ pub struct Channel {
     kept_headers: Vec<Box<str>>,
     kept_query: Vec<Box<str>>,
     warnings: Vec<String>,
+    retries_unsigned: bool,
+    confirms: bool,
 }
 
 /// How bodies are read.
 #[derive(Debug)]
 enum Shape {
     Generic,
-    Mapped { maps: Vec<Map>, recognized: Vec<Condition>, unwrap: Option<String> },
+    Mapped { maps: Vec<Map>, recognized: Vec<Condition>, unwrap: Option<String>, open: Vec<String> },
 }
 
 /// What a surface lets in.
@@ -134,12 +136,42 @@ impl Channel {
     /// # Errors
     /// [`Refused`], for counters; the client hears none of it.
     pub fn verify(&self, request: &Received<'_>) -> Result<Proof, Refused> {
+        self.verify_by(request, None)
+    }
+
+    /// Where the provider's public keys are that this request is checked by; none for most providers.
+    #[must_use]
+    pub fn keys_address(&self, request: &Received<'_>) -> Option<String> {
+        if !self.verifiers.iter().any(Verifier::takes_keys) {
+            return None;
+        }
+        let document = Document::read(request.headers.get("content-type"), request.body).ok();
+        self.verifiers.iter().find_map(|verifier| verifier.keys_address(document.as_ref()))
+    }
+
+    /// Whether a request without any proof is to be answered so that the provider sends it again.
+    #[must_use]
+    pub fn asks_again(&self) -> bool {
+        self.retries_unsigned
+    }
+
+    /// An address that has to be asked for once to confirm that the provider may send here.
+    #[must_use]
+    pub fn confirmation(&self, document: &Document) -> Option<String> {
+        self.confirms.then(|| sns::confirmation(document)).flatten()
+    }
+
+    /// [`Self::verify`] with what stands at [`Self::keys_address`].
+    ///
+    /// # Errors
+    /// [`Refused`], for counters; the client hears none of it.
+    pub fn verify_by(&self, request: &Received<'_>, keys: Option<&[u8]>) -> Result<Proof, Refused> {
         let read = || Document::read(request.headers.get("content-type"), request.body);
         let document = self.verifiers.iter().any(Verifier::needs_document).then(read);
         let known = document.as_ref().and_then(|document| document.as_ref().ok());
         let mut refused = Refused::Missing;
         for verifier in &self.verifiers {
-            match verifier.check(request, known) {
+            match verifier.check(request, known, keys) {
                 Ok(verified) => return Ok(Proof { once: verified.once, document }),
                 // The most telling reason: a missing header says least.
                 Err(reason) if reason != Refused::Missing => refused = reason,
@@ -158,10 +190,12 @@ impl Channel {
             Some(document) => document?,
             None => Document::read(request.headers.get("content-type"), request.body)?,
         };
-        match &self.shape {
-            Shape::Mapped { unwrap: Some(pointer), .. } => document.unwrapped(pointer),
-            _ => Ok(document),
-        }
+        let Shape::Mapped { unwrap, open, .. } = &self.shape else { return Ok(document) };
+        let document = match unwrap {
+            Some(pointer) => document.unwrapped(pointer)?,
+            None => document,
+        };
+        Ok(document.opened(open))
     }
 
     /// Reads the body of a request that was verified when it came.
@@ -185,7 +219,10 @@ impl Channel {
     /// [`Unreadable`] when nothing of it can be read.
     pub fn normalize(&self, request: &Received<'_>, document: Document) -> Result<Normalized, Unreadable> {
         if let Some(mail) = document.as_mail() {
-            return Ok(Normalized { items: vec![(0, Item::Mail(mail.clone()))], ..Normalized::default() });
+            return Ok(Normalized {
+                items: vec![(0, Item::Mail { raw: mail.clone(), linked: Vec::new() })],
+                ..Normalized::default()
+            });
         }
         match &self.shape {
             Shape::Generic => {
@@ -195,6 +232,7 @@ impl Channel {
             }
             Shape::Mapped { maps, recognized, .. } => map::normalize(maps, recognized, &document, request),
         }
+        .map(Normalized::numbered)
     }
 }
 
@@ -226,6 +264,7 @@ fn compile(inbound: &JsonMap) -> Result<Channel, Fault> {
     let delivery_id = Fallbacks::optional(&base, "deliveryId")?;
     let shape = shape(&table, &base)?;
     let limits = limits(&table)?;
+    let (retries_unsigned, confirms) = (base.flag("retryUnsigned")?, base.flag("confirms")?);
     table.finish()?;
     base.finish()?;
     let mut channel = Channel {
@@ -239,6 +278,8 @@ fn compile(inbound: &JsonMap) -> Result<Channel, Fault> {
         kept_headers: Vec::new(),
         kept_query: Vec::new(),
         warnings: Vec::new(),
+        retries_unsigned,
+        confirms,
     };
     channel.check_identity(inbound.contains_key("map"))?;
     channel.note();
@@ -286,13 +327,18 @@ fn secrets(table: &Table<'_>, issued: bool) -> Result<Secrets, Fault> {
     if public_url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
         return Err(table.fault("publicUrl", "must begin with https:// or http://"));
     }
-    Ok(Secrets { list, basic, public_url })
+    let app_id = table.text("appId")?.filter(|id| !id.is_empty()).map(str::to_owned);
+    let topics = table.texts("topicArns")?.into_iter().map(str::to_owned).collect();
+    Ok(Secrets { list, basic, public_url, app_id, topics })
 }
 
 fn verifiers(table: &Table<'_>, base: &Table<'_>, secrets: &Secrets) -> Result<Vec<Verifier>, Fault> {
     let allow_unsigned = table.flag("allowUnsigned")?;
     let (own, preset) = (table.tables("verify")?, base.tables("verify")?);
-    if secrets.list.is_empty() && secrets.basic.is_none() {
+    let has_secret = !secrets.list.is_empty() || secrets.basic.is_some();
+    // Proofs by keys that the provider publishes need no secret of ours.
+    let is_keyless = secrets.app_id.is_some() || !secrets.topics.is_empty();
+    if !has_secret && !is_keyless {
         if !allow_unsigned {
             return Err(table.fault("secret", "is required, or allowUnsigned: true to take anybody's word"));
         }
@@ -339,6 +385,13 @@ fn shape(table: &Table<'_>, base: &Table<'_>) -> Result<Shape, Fault> {
     if unwrap.is_some_and(|pointer| !pointer.starts_with('/')) {
         return Err(table.fault("unwrap", "must be a JSON pointer, like /payload"));
     }
+    let open = match table.texts("open")? {
+        own if own.is_empty() => base.texts("open")?,
+        own => own,
+    };
+    if open.iter().any(|pointer| !pointer.starts_with('/')) {
+        return Err(table.fault("open", "must be JSON pointers, like /envelope"));
+    }
     if maps.is_empty() {
         if is_generic {
             return Ok(Shape::Generic);
@@ -349,6 +402,7 @@ fn shape(table: &Table<'_>, base: &Table<'_>) -> Result<Shape, Fault> {
         maps: maps.iter().map(Map::compile).collect::<Result<_, _>>()?,
         recognized: recognized.iter().map(Condition::compile).collect::<Result<_, _>>()?,
         unwrap: unwrap.map(str::to_owned),
+        open: open.into_iter().map(str::to_owned).collect(),
     })
 }
 

@@ -6,6 +6,7 @@
 //! writes for a `custom` surface.
 
 mod answer;
+mod attachments;
 mod body;
 mod compile;
 mod condition;
@@ -15,16 +16,20 @@ mod form;
 mod generic;
 mod handshake;
 mod json;
+mod jwt;
+mod mail;
 mod map;
 mod multipart;
 mod network;
 mod preset;
+mod publickey;
 mod record;
 mod request;
 mod selectors;
 mod settings;
 mod signature;
 mod signed;
+mod sns;
 mod standard;
 mod template;
 mod verify;
@@ -40,7 +45,7 @@ pub use handshake::Challenge;
 pub use map::{Broken, Item, Normalized};
 pub use network::Network;
 pub use preset::names as preset_names;
-pub use record::{Record, generic_json};
+pub use record::{Record, generic_json, item_json};
 pub use request::{HeaderList, Headers, Received, allowed_headers};
 
 #[cfg(doc)]

@@ -27,12 +27,18 @@ presets![
     "postmark",
     "mailgun",
     "sendgrid",
+    "ses",
     "mandrill",
+    "resend",
     "cloudmailin",
     "rfc822",
     "line",
     "viber",
+    "vonage",
+    "messagebird",
+    "freshchat",
     "rocketchat",
+    "teams",
 ];
 
 /// The names of all presets, in the order of the documentation.

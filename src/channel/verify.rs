@@ -3,10 +3,12 @@
 
 use super::body::Document;
 use super::error::{Fault, Refused};
+use super::jwt::Jwt;
 use super::request::Received;
 use super::settings::{Table, duration_seconds};
 use super::signature::{Algorithm, Encoding, Key, Token, standard_webhooks_keys};
 use super::signed::Signed;
+use super::sns::Sns;
 use super::standard::standard_webhooks;
 use crate::limits::WEBHOOK_TOLERANCE_SECONDS;
 use serde_json::Value;
@@ -20,6 +22,10 @@ pub(super) struct Secrets {
     pub basic: Option<String>,
     /// The public URL of the surface, for schemes that sign it.
     pub public_url: Option<String>,
+    /// Our own id with the provider, for tokens that are made out to somebody.
+    pub app_id: Option<String>,
+    /// Topics of Amazon SNS that are ours.
+    pub topics: Vec<String>,
 }
 
 /// One way to prove who sent a request.
@@ -49,6 +55,8 @@ enum Scheme {
     Basic {
         tokens: Vec<Token>,
     },
+    Jwt(Box<Jwt>),
+    Sns(Sns),
     Unsigned,
 }
 
@@ -105,6 +113,10 @@ impl Verifier {
             ("hmac-sha256", Kind::Signed(Algorithm::HmacSha256)),
             ("hmac-sha512", Kind::Signed(Algorithm::HmacSha512)),
             ("ed25519", Kind::Signed(Algorithm::Ed25519)),
+            ("rsa-sha256", Kind::Signed(Algorithm::Rsa)),
+            ("ecdsa-p256-sha256", Kind::Signed(Algorithm::P256)),
+            ("jwt", Kind::Jwt),
+            ("sns", Kind::Sns),
             ("static", Kind::Static),
             ("basic", Kind::Basic),
             ("standard-webhooks", Kind::StandardWebhooks),
@@ -139,6 +151,13 @@ impl Verifier {
                 keys: every_key(&secrets.list, standard_webhooks_keys)?,
                 tolerance_seconds: tolerance(table)?,
             },
+            Kind::Jwt => {
+                if preset {
+                    trusts_body = table.flag("trustBody")?;
+                }
+                Scheme::Jwt(Box::new(Jwt::compile(table, secrets)?))
+            }
+            Kind::Sns => Scheme::Sns(Sns::compile(table, secrets)?),
             Kind::None => Scheme::Unsigned,
         };
         table.finish()?;
@@ -156,6 +175,7 @@ impl Verifier {
         match &self.scheme {
             Scheme::Signed(signed) => signed.needs_document() || self.once.is_some(),
             Scheme::Static { place, .. } => matches!(place, Place::Body(_)),
+            Scheme::Sns(_) => true,
             _ => false,
         }
     }
@@ -164,6 +184,7 @@ impl Verifier {
     pub fn authenticates_body(&self) -> bool {
         match &self.scheme {
             Scheme::Signed(signed) => self.trusts_body || signed.template().covers_body(),
+            Scheme::Jwt(jwt) => self.trusts_body || jwt.covers_body(),
             _ => true,
         }
     }
@@ -177,6 +198,7 @@ impl Verifier {
                     .iter()
                     .any(|signed| signed.eq_ignore_ascii_case(name))
             }
+            Scheme::Jwt(_) | Scheme::Sns(_) => false,
             _ => true,
         }
     }
@@ -185,15 +207,41 @@ impl Verifier {
     pub fn authenticates_query(&self) -> bool {
         match &self.scheme {
             Scheme::Signed(signed) => signed.template().covers_url(),
-            Scheme::StandardWebhooks { .. } => false,
+            Scheme::StandardWebhooks { .. } | Scheme::Sns(_) => false,
+            Scheme::Jwt(jwt) => jwt.covers_url(),
             _ => true,
         }
     }
 
-    /// Checks one request.
-    pub fn check(&self, request: &Received<'_>, document: Option<&Document>) -> Result<Verified, Refused> {
+    /// Whether it is checked by keys that the provider publishes.
+    pub fn takes_keys(&self) -> bool {
+        match &self.scheme {
+            Scheme::Jwt(jwt) => jwt.keys_address().is_some(),
+            Scheme::Sns(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Where the provider's public keys are that this request is checked by.
+    pub fn keys_address(&self, document: Option<&Document>) -> Option<String> {
+        match &self.scheme {
+            Scheme::Jwt(jwt) => jwt.keys_address().map(str::to_owned),
+            Scheme::Sns(sns) => document.and_then(|document| sns.key_address(document)),
+            _ => None,
+        }
+    }
+
+    /// Checks one request; `keys` is what stands at [`Self::keys_address`].
+    pub fn check(
+        &self,
+        request: &Received<'_>,
+        document: Option<&Document>,
+        keys: Option<&[u8]>,
+    ) -> Result<Verified, Refused> {
         match &self.scheme {
             Scheme::Unsigned => {}
+            Scheme::Jwt(jwt) => jwt.check(request, keys)?,
+            Scheme::Sns(sns) => sns.check(request, document, keys)?,
             Scheme::Signed(signed) => signed.check(request, document)?,
             Scheme::StandardWebhooks { keys, tolerance_seconds } => {
                 standard_webhooks(request, keys, *tolerance_seconds)?;
@@ -227,6 +275,8 @@ enum Kind {
     Static,
     Basic,
     StandardWebhooks,
+    Jwt,
+    Sns,
     None,
 }
 

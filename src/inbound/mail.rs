@@ -44,6 +44,8 @@ pub(super) fn normalize(
         received_at,
         identity: keys::mail(&external_message_id),
         fingerprint: KeyHash::shorten(&mail.fingerprint),
+        earlier: None,
+        change: None,
         keys: links(&mail, settings),
         rule: Rule::References,
         participant_key: None,

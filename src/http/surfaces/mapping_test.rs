@@ -1,8 +1,7 @@
 //! `POST /v1/surfaces/{surfaceId}/mapping/test`.
 
 use super::visible_surface;
-use crate::channel::{Channel, HeaderList, Item, Received, Unreadable, generic_json};
-use crate::email;
+use crate::channel::{Channel, HeaderList, Received, Unreadable, item_json};
 use crate::http::error::{ErrorBody, Problem};
 use crate::http::extract::{Body, Id};
 use crate::http::fields::{Fields, FromFields};
@@ -15,7 +14,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// A payload to be read as if it had come.
@@ -126,23 +125,8 @@ fn read(channel: &Channel, trial: &MappingTrial, now: jiff::Timestamp) -> Result
         let name = |one: crate::channel::Detail| Problem { path: one.path, message: one.message };
         return Err(unreadable(broken.details.into_iter().map(name).collect()));
     }
-    let envelopes = normalized.items.iter().map(|(_, item)| show(item)).collect();
+    let envelopes = normalized.items.iter().map(|(_, item)| item_json(item)).collect();
     Ok(MappingOutcome { envelopes, ignored: normalized.ignored })
-}
-
-fn show(item: &Item) -> Value {
-    match item {
-        Item::Message(message) => generic_json(message),
-        Item::Mail(raw) => {
-            let mail = email::read(raw);
-            json!({
-                "externalMessageId": mail.message_id,
-                "participant": mail.from.map(|from| json!({"name": from.name, "email": from.email})),
-                "subject": mail.subject,
-                "content": mail.content,
-            })
-        }
-    }
 }
 
 fn unreadable(details: Vec<Problem>) -> ApiError {

@@ -6,6 +6,7 @@ mod budget;
 pub mod challenge;
 mod decode;
 mod keeping;
+mod keyring;
 pub mod receive;
 mod receivers;
 

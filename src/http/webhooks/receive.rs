@@ -2,7 +2,7 @@
 
 use super::keeping::Keeping;
 use super::{Address, HeaderView, Receiver, decode, unverified};
-use crate::channel::{Answer, Challenge, Detail, Received, Refused, Unreadable};
+use crate::channel::{Answer, Challenge, Channel, Detail, Proof, Received, Refused, Unreadable};
 use crate::http::error::Problem;
 use crate::http::extract::read_stream;
 use crate::http::server::Peer;
@@ -127,8 +127,12 @@ async fn verified(
     request: &Received<'_>,
 ) -> Result<Response, ApiError> {
     let channel = &receiver.channel;
-    let proof = match channel.verify(request) {
+    let proof = match prove(state, channel, request).await? {
         Ok(proof) => proof,
+        Err(Refused::Missing) if channel.asks_again() => {
+            count(receiver, "unsigned", 1);
+            return Err(ApiError::unavailable(5));
+        }
         Err(reason) => return Ok(refuse(Some(receiver), reason.label())),
     };
     let once = proof.once.clone().map(|token| (token, KeyHash::of(&[request.body]).0));
@@ -152,6 +156,9 @@ async fn verified(
         count(receiver, "handshake", 1);
         return Ok(answer_challenge(&challenge));
     }
+    if let Some(url) = read.as_ref().ok().and_then(|document| channel.confirmation(document)) {
+        confirm(state, receiver.surface_id, url);
+    }
     let intake = match read.and_then(|document| channel.normalize(request, document)) {
         Ok(normalized) => Keeping::of(state, receiver, request, normalized),
         Err(Unreadable::ContentType) => return Err(unsupported_type()),
@@ -166,6 +173,37 @@ async fn verified(
         receiver.admission.remember(token, body, request.received_at);
     }
     Ok(respond(channel.answer(), &report))
+}
+
+/// Checks the proof, by keys that the provider publishes where it is made so; keys that do not fit may be
+/// old ones.
+async fn prove(
+    state: &AppState,
+    channel: &Channel,
+    request: &Received<'_>,
+) -> Result<Result<Proof, Refused>, ApiError> {
+    let Some(url) = channel.keys_address(request) else { return Ok(channel.verify(request)) };
+    let keyring = &state.services.receivers.keyring;
+    let keys = keyring.at(&url, request.received_at, false).await?;
+    match channel.verify_by(request, Some(&keys)) {
+        Err(Refused::Mismatch | Refused::Keyless) => {}
+        judged => return Ok(judged),
+    }
+    let renewed = keyring.at(&url, request.received_at, true).await?;
+    Ok(channel.verify_by(request, Some(&renewed)))
+}
+
+/// Confirms a subscription outside the request: its sender waits for nothing but our answer.
+fn confirm(state: &AppState, surface: SurfaceId, url: String) {
+    let state = state.clone();
+    tokio::spawn(async move {
+        match state.services.receivers.keyring.visit(&url).await {
+            Ok(()) => tracing::info!(surface.id = %surface, "a subscription was confirmed"),
+            Err(error) => {
+                tracing::warn!(surface.id = %surface, %error, "a subscription could not be confirmed");
+            }
+        }
+    });
 }
 
 /// Makes it durable. Entries that are no messages cost no transaction.
@@ -230,15 +268,22 @@ fn refuse(receiver: Option<&Receiver>, reason: &'static str) -> Response {
         reason,
         "a webhook request was refused"
     );
-    metrics::counter!("inlet_webhook_refused_total", "provider" => provider, "reason" => reason).increment(1);
+    let kind = receiver.map_or("none", |receiver| receiver.kind.as_str()).to_owned();
+    metrics::counter!(
+        "inlet_webhook_refused_total", "provider" => provider, "type" => kind, "reason" => reason
+    )
+    .increment(1);
     unverified()
 }
 
 fn count(receiver: &Receiver, outcome: &'static str, number: u32) {
     if number > 0 {
         let provider = receiver.channel.provider().to_owned();
-        metrics::counter!("inlet_webhook_messages_total", "provider" => provider, "outcome" => outcome)
-            .increment(u64::from(number));
+        let kind = receiver.kind.clone();
+        metrics::counter!(
+            "inlet_webhook_messages_total", "provider" => provider, "type" => kind, "outcome" => outcome
+        )
+        .increment(u64::from(number));
     }
 }
 
