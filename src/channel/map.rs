@@ -116,6 +116,8 @@ pub(super) struct Map {
     change: Option<ChangeKind>,
     changed_at: Option<TimeRule>,
     role: Option<Role>,
+    /// Which of our accounts with the provider it is for.
+    account: Option<Fallbacks>,
 }
 
 #[derive(Debug)]
@@ -170,6 +172,7 @@ impl Map {
             group: conditions("group")?,
             change: table.word("change", &[("edit", ChangeKind::Edited), ("delete", ChangeKind::Deleted)])?,
             changed_at: TimeRule::compile(table, "changedAt")?,
+            account: Fallbacks::optional(table, "account")?,
             role: table.word(
                 "role",
                 &[("user", Role::User), ("assistant", Role::Assistant), ("system", Role::System)],
@@ -244,13 +247,17 @@ impl Map {
     }
 
     /// Whether the item at hand is for this map. `Err` names the condition that found nothing.
-    fn wants(&self, scope: &Scope<'_>) -> Result<bool, &str> {
+    fn wants(&self, scope: &Scope<'_>, accounts: &[String]) -> Result<bool, &str> {
         for condition in &self.when {
             match condition.check(scope) {
                 Found::Holds => {}
                 Found::Fails => return Ok(false),
                 Found::Nothing => return Err(condition.key()),
             }
+        }
+        let account = self.account.as_ref().filter(|_| !accounts.is_empty());
+        if account.is_some_and(|path| path.filled(scope).is_none_or(|id| !accounts.contains(&id))) {
+            return Ok(false);
         }
         Ok(!self.skip.iter().any(|condition| condition.check(scope) == Found::Holds))
     }
@@ -380,10 +387,11 @@ pub(super) fn decode_base64(text: &str) -> Option<Bytes> {
 }
 
 /// Reads a body by its maps. `recognized` says that the body is of the provider's shape although no
-/// item came of it.
+/// item came of it; `accounts`, that only items for these of our accounts are messages.
 pub(super) fn normalize(
     maps: &[Map],
     recognized: &[Condition],
+    accounts: &[String],
     document: &Document,
     request: &Received<'_>,
 ) -> Result<Normalized, Unreadable> {
@@ -402,7 +410,7 @@ pub(super) fn normalize(
                 ));
             }
             let address = std::ptr::from_ref(scope.item());
-            match map.wants(&scope) {
+            match map.wants(&scope, accounts) {
                 Ok(true) => {
                     // What holds a message is not ignored either.
                     taken.extend(scope.items().map(std::ptr::from_ref));

@@ -22,6 +22,7 @@ mod map;
 mod multipart;
 mod network;
 mod preset;
+mod proofs;
 mod publickey;
 mod record;
 mod request;
@@ -32,6 +33,7 @@ mod signed;
 mod sns;
 mod standard;
 mod template;
+mod trial;
 mod verify;
 
 #[cfg(test)]
@@ -47,6 +49,7 @@ pub use network::Network;
 pub use preset::names as preset_names;
 pub use record::{Record, generic_json, item_json};
 pub use request::{HeaderList, Headers, Received, allowed_headers};
+pub use trial::{Trial, trial};
 
 #[cfg(doc)]
 use crate::envelope::ChannelMessage;

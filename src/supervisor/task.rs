@@ -1,9 +1,10 @@
 //! The task of one mailbox: poll, rest until something happens, poll again; back off after a failure. It ends when
 //! it is told to, or when another worker has taken the mailbox over.
 
-use super::backoff::{self, Trouble};
+use super::backoff::Trouble;
 use super::hosts::idle_limit;
 use super::live::{Connection, LiveMailbox, LiveSurface};
+use super::pace::{Pace, SHORT_LIFE};
 use super::settings::{Account, Proof};
 use super::token::{TokenError, Tokens};
 use super::trigger::{Answer, MailboxPoll, answer};
@@ -17,13 +18,12 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How often UIDs below the cursor are compared with the ledger.
 const LOOK_BACK_EVERY: Duration = Duration::from_mins(15);
-/// A connection that lives shorter than this, again and again, is not opened again at once.
-const SHORT_LIFE: Duration = Duration::from_mins(5);
 /// How often a mailbox is polled whose server's IDLE cannot be relied on.
 const DEMOTED_EVERY: Duration = Duration::from_mins(1);
 /// The longest any single step of a poll may take: a batch of 8 MiB at the slowest pace that is accepted, with
@@ -59,14 +59,17 @@ pub(super) struct Task<S> {
 struct Memory {
     place: Option<Place>,
     session: Option<(Session, Instant)>,
-    failures: u32,
+    pace: Pace,
+    /// Changes when the host, to which no connection could be made, is up again.
+    recovery: Option<watch::Receiver<()>>,
     /// The last attempt stored something before it failed.
     made_progress: bool,
-    short_lives: u32,
     looked_back_at: Option<Instant>,
     idle_refused: bool,
     /// The last rest in IDLE ended by the clock, not by an announcement or a caller.
     was_unannounced: bool,
+    /// It ended by an announcement.
+    was_announced: bool,
 }
 
 /// Why an attempt failed.
@@ -157,7 +160,7 @@ impl<S: MailboxSink> Task<S> {
                     let wait = self.note_failure(&failure, &mut memory);
                     answer(waiters, &told);
                     self.surface.save().await;
-                    self.pause(wait).await;
+                    self.back_off(wait, memory.recovery.take()).await;
                 }
             }
         };
@@ -202,8 +205,17 @@ impl<S: MailboxSink> Task<S> {
         let session = tokio::select! {
             biased;
             () = self.stop.cancelled() => return Err(PollError::Stopped.into()),
-            session = self.connect() => session?,
+            session = self.connect() => session,
         };
+        let host = &self.account.host;
+        match &session {
+            Ok(_) => self.shared.hosts.note_up(host),
+            Err(failure) if failure.trouble() == Trouble::Transient => {
+                memory.recovery = Some(self.shared.hosts.note_down(host));
+            }
+            Err(_) => {}
+        }
+        let session = session?;
         let opened = Instant::now();
         let Poll { report, end } = self.poll(session, memory, look_back).await;
         memory.session = Some((end?, opened));
@@ -299,11 +311,14 @@ impl<S: MailboxSink> Task<S> {
             tracing::warn!(host, "IDLE has missed mail several times; the host is polled for an hour");
         }
         memory.was_unannounced = false;
-        if memory.failures > 0 {
-            let (surface, failures) = (self.mailbox.surface_id, memory.failures);
+        if std::mem::take(&mut memory.was_announced) {
+            memory.pace.answered(report.found_mail());
+        }
+        let failures = memory.pace.succeeded();
+        if failures > 0 {
+            let surface = self.mailbox.surface_id;
             tracing::info!(%surface, mailbox = self.mailbox.name, failures, "polling works again");
         }
-        memory.failures = 0;
         metrics::counter!("inlet_imap_polls_total", "result" => "ok").increment(1);
         metrics::counter!("inlet_imap_late_mails_total").increment(report.late);
         self.live.succeeded(self.shared.parts.clock.now());
@@ -311,12 +326,11 @@ impl<S: MailboxSink> Task<S> {
 
     /// How long to wait before the next attempt.
     fn note_failure(&self, failure: &Failure, memory: &mut Memory) -> Duration {
-        // A poll that got further is not the same failure again.
-        let before = if std::mem::take(&mut memory.made_progress) { 0 } else { memory.failures };
-        memory.failures = before.saturating_add(1);
         let trouble = failure.trouble();
-        let wait = backoff::delay(trouble, memory.failures, failure.suggested_wait(), self.shared.chance());
-        let (surface, failures) = (self.mailbox.surface_id, memory.failures);
+        let made_progress = std::mem::take(&mut memory.made_progress);
+        let (wish, chance) = (failure.suggested_wait(), self.shared.chance());
+        let wait = memory.pace.failed(trouble, made_progress, wish, chance);
+        let (surface, failures) = (self.mailbox.surface_id, memory.pace.failures());
         // The first one, and then ever more rarely: a mailbox that is broken for months fills no disk.
         if failures.is_power_of_two() {
             let (mailbox, class) = (&self.mailbox.name, trouble.as_str());
@@ -373,20 +387,28 @@ impl<S: MailboxSink> Task<S> {
                 Resumed::Refused
             }
             Ok((session, end)) => {
-                memory.short_lives = 0;
+                memory.pace.rested();
                 memory.was_unannounced = end == IdleEnd::TimedOut;
-                if end == IdleEnd::Announced {
+                memory.was_announced = end == IdleEnd::Announced;
+                if memory.was_announced {
                     self.shared.hosts.note_announced(&self.account.host);
+                    self.pause(memory.pace.before_poll()).await;
                 }
                 memory.session = Some((session, opened));
                 Resumed::Poll
             }
             Err(error) => {
-                let is_short = opened.elapsed() < SHORT_LIFE;
-                memory.short_lives = if is_short { memory.short_lives.saturating_add(1) } else { 0 };
                 tracing::debug!(surface = %self.mailbox.surface_id, %error, "the connection ended while it waited");
-                Resumed::Lost(after_short_lives(memory.short_lives, self.shared.chance()))
+                Resumed::Lost(memory.pace.lost(opened.elapsed(), self.shared.chance()))
             }
+        }
+    }
+
+    /// The same after a failure; also ends when the host is up again.
+    async fn back_off(&self, wait: Duration, recovery: Option<watch::Receiver<()>>) {
+        tokio::select! {
+            () = self.pause(wait) => {}
+            () = recovered(recovery) => {}
         }
     }
 
@@ -400,6 +422,16 @@ impl<S: MailboxSink> Task<S> {
     }
 }
 
+/// Waits until the host is up again; without end where it was not down.
+async fn recovered(recovery: Option<watch::Receiver<()>>) {
+    if let Some(mut recovery) = recovery
+        && recovery.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
 /// How a rest in IDLE ended.
 enum Resumed {
     /// Poll now.
@@ -408,19 +440,6 @@ enum Resumed {
     Refused,
     /// The connection is gone; open another after so long.
     Lost(Duration),
-}
-
-/// The wait before a mailbox whose connections die young is connected again. The first time may be a server that is
-/// restarted; one that takes logins and closes must not be asked twice a minute (B22).
-fn after_short_lives(lives: u32, chance: u32) -> Duration {
-    match lives {
-        0 | 1 => backoff::delay(Trouble::Transient, 1, None, chance),
-        lives => {
-            let doublings = lives.saturating_sub(2).min(4);
-            Duration::from_secs(40 << doublings)
-                + Duration::from_secs_f64(20.0 * f64::from(chance) / f64::from(u32::MAX))
-        }
-    }
 }
 
 fn failure_of<T>(result: &Result<T, Failure>) -> PollFailure {
@@ -432,25 +451,4 @@ fn failure_of<T>(result: &Result<T, Failure>) -> PollFailure {
 
 fn until(now: Timestamp, due: Timestamp) -> Duration {
     Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn b22_connections_that_die_young_are_opened_less_than_twice_a_minute() {
-        let mut clock = Duration::ZERO;
-        let mut logins = vec![clock];
-        for lives in 1..60 {
-            clock += after_short_lives(lives, 0);
-            logins.push(clock);
-        }
-        let hour = logins.iter().filter(|at| **at < Duration::from_hours(1)).count();
-        assert!(hour < 120, "{hour} logins in the first hour");
-        for window in logins[2..].windows(3) {
-            assert!(window[2] - window[0] > Duration::from_mins(1), "{window:?}");
-        }
-        assert!(after_short_lives(1_000, u32::MAX) < Duration::from_mins(12), "and it is never given up");
-    }
 }

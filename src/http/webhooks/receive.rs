@@ -1,14 +1,16 @@
 //! `POST /v1/webhooks/{surfaceId}`.
 
 use super::keeping::Keeping;
+use super::outage::{self, Kept};
+use super::proving::{confirm, prove};
 use super::{Address, HeaderView, Receiver, decode, unverified};
-use crate::channel::{Answer, Challenge, Channel, Detail, Proof, Received, Refused, Unreadable};
+use crate::channel::{Answer, Challenge, Detail, Received, Refused, Unreadable};
 use crate::http::error::Problem;
 use crate::http::extract::read_stream;
 use crate::http::server::Peer;
 use crate::http::{ApiError, AppState};
 use crate::ids::{ConversationId, MessageId, SurfaceId};
-use crate::ingest::{Intake, IntakeError, Receipt};
+use crate::ingest::{IntakeError, Receipt};
 use crate::model::imap::Outcome;
 use crate::model::key::KeyHash;
 use axum::Json;
@@ -139,15 +141,17 @@ async fn verified(
     if once.as_ref().is_some_and(|(token, body)| receiver.admission.is_reused(token, *body)) {
         return Ok(refuse(Some(receiver), Refused::Reused.label()));
     }
+    let later = |error: ApiError, seconds| {
+        if channel.answer().refuses_for_now { ApiError::unavailable(seconds) } else { error }
+    };
     if !receiver.takes_messages {
-        return Err(ApiError::new(
-            StatusCode::NOT_FOUND,
-            "SURFACE_PAUSED",
-            "This surface takes no messages now.",
-        ));
+        let paused =
+            ApiError::new(StatusCode::NOT_FOUND, "SURFACE_PAUSED", "This surface takes no messages now.");
+        return Err(later(paused, 300));
     }
     if let Some(per_minute) = channel.limits().requests_per_minute {
-        receiver.admission.take(per_minute, request.received_at).map_err(ApiError::rate_limited)?;
+        let taken = receiver.admission.take(per_minute, request.received_at);
+        taken.map_err(|seconds| later(ApiError::rate_limited(seconds), seconds))?;
     }
     let read = channel.read(request, proof);
     if let Ok(document) = &read
@@ -159,14 +163,15 @@ async fn verified(
     if let Some(url) = read.as_ref().ok().and_then(|document| channel.confirmation(document)) {
         confirm(state, receiver.surface_id, url);
     }
+    let delivery_id = state.ids.next();
     let intake = match read.and_then(|document| channel.normalize(request, document)) {
-        Ok(normalized) => Keeping::of(state, receiver, request, normalized),
+        Ok(normalized) => Keeping::of(receiver, request, delivery_id, normalized),
         Err(Unreadable::ContentType) => return Err(unsupported_type()),
         Err(Unreadable::Malformed(details)) if channel.answers_mistakes() => {
             count(receiver, "malformed", 1);
             return Err(unprocessable(details));
         }
-        Err(Unreadable::Malformed(details)) => Keeping::unreadable(state, receiver, request, details),
+        Err(Unreadable::Malformed(details)) => Keeping::unreadable(receiver, request, delivery_id, details),
     };
     let report = keep(state, receiver, intake).await?;
     if let Some((token, body)) = once {
@@ -175,45 +180,17 @@ async fn verified(
     Ok(respond(channel.answer(), &report))
 }
 
-/// Checks the proof, by keys that the provider publishes where it is made so; keys that do not fit may be
-/// old ones.
-async fn prove(
-    state: &AppState,
-    channel: &Channel,
-    request: &Received<'_>,
-) -> Result<Result<Proof, Refused>, ApiError> {
-    let Some(url) = channel.keys_address(request) else { return Ok(channel.verify(request)) };
-    let keyring = &state.services.receivers.keyring;
-    let keys = keyring.at(&url, request.received_at, false).await?;
-    match channel.verify_by(request, Some(&keys)) {
-        Err(Refused::Mismatch | Refused::Keyless) => {}
-        judged => return Ok(judged),
-    }
-    let renewed = keyring.at(&url, request.received_at, true).await?;
-    Ok(channel.verify_by(request, Some(&renewed)))
-}
-
-/// Confirms a subscription outside the request: its sender waits for nothing but our answer.
-fn confirm(state: &AppState, surface: SurfaceId, url: String) {
-    let state = state.clone();
-    tokio::spawn(async move {
-        match state.services.receivers.keyring.visit(&url).await {
-            Ok(()) => tracing::info!(surface.id = %surface, "a subscription was confirmed"),
-            Err(error) => {
-                tracing::warn!(surface.id = %surface, %error, "a subscription could not be confirmed");
-            }
-        }
-    });
-}
-
 /// Makes it durable. Entries that are no messages cost no transaction.
 async fn keep(state: &AppState, receiver: &Receiver, keeping: Keeping) -> Result<WebhookReport, ApiError> {
-    let Keeping { item, ignored, quarantined } = keeping;
+    let Keeping { item, record, ignored, quarantined } = keeping;
     let mut report = WebhookReport { ignored, quarantined, ..WebhookReport::default() };
     if !item.envelopes.is_empty() || !item.dead_letters.is_empty() {
-        let intake = Intake { tenant_id: receiver.tenant_id, item };
-        let receipts = state.services.gather.submit(intake).await.map_err(not_kept)?;
-        receipts.into_iter().for_each(|receipt| report.add(receipt));
+        let messages = u32::try_from(item.envelopes.len()).unwrap_or(u32::MAX);
+        match outage::keep(state, receiver, item, &record).await.map_err(not_kept)? {
+            Kept::Stored(receipts) => receipts.into_iter().for_each(|receipt| report.add(receipt)),
+            // Which of them are repeats is known when the store is back.
+            Kept::Spooled => report.accepted += messages,
+        }
     }
     for (outcome, number) in [
         ("accepted", report.accepted),
