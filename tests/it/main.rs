@@ -13,6 +13,7 @@
 mod api;
 mod architecture;
 mod cli;
+mod faults;
 mod fleet;
 mod mailbox;
 mod readme;

@@ -4,6 +4,7 @@ mod bad_input;
 mod crash;
 mod daemon;
 mod dead_letters;
+mod expectations;
 mod identity;
 mod outage;
 mod parallel;
