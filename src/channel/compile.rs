@@ -64,6 +64,8 @@ pub struct Limits {
 pub struct Proof {
     /// A token that may be used for one body only.
     pub once: Option<String>,
+    /// The position of the secret that proved it, for logs.
+    pub key: Option<usize>,
     document: Option<Result<Document, Unreadable>>,
 }
 
@@ -174,7 +176,7 @@ impl Channel {
         let mut refused = Refused::Missing;
         for verifier in &self.verifiers {
             match verifier.check(request, known, keys) {
-                Ok(verified) => return Ok(Proof { once: verified.once, document }),
+                Ok(verified) => return Ok(Proof { once: verified.once, key: verified.key, document }),
                 // The most telling reason: a missing header says least.
                 Err(reason) if reason != Refused::Missing => refused = reason,
                 Err(_) => {}
@@ -205,7 +207,7 @@ impl Channel {
     /// # Errors
     /// [`Unreadable`].
     pub fn read_again(&self, request: &Received<'_>) -> Result<Document, Unreadable> {
-        self.read(request, Proof { once: None, document: None })
+        self.read(request, Proof { once: None, key: None, document: None })
     }
 
     /// The answer to a handshake in the body, if this request is one.

@@ -133,7 +133,7 @@ impl Signed {
     }
 
     /// Checks one request.
-    pub fn check(&self, request: &Received<'_>, document: Option<&Document>) -> Result<(), Refused> {
+    pub fn check(&self, request: &Received<'_>, document: Option<&Document>) -> Result<usize, Refused> {
         let separator = self.separator.as_deref();
         let given = self.place.read(request, document).ok_or(Refused::Missing)?;
         let proofs: Vec<Vec<u8>> = candidates(&given, separator, &self.prefix)
@@ -157,7 +157,7 @@ impl Signed {
         } else {
             &[request.wire, request.body]
         };
-        let mut found = false;
+        let mut found = None;
         for url in &urls {
             for raw in bodies {
                 let pieces = self
@@ -166,11 +166,12 @@ impl Signed {
                     .ok_or(Refused::Missing)?;
                 let pieces: Vec<&[u8]> = pieces.iter().map(AsRef::as_ref).collect();
                 for proof in &proofs {
-                    found |= any(&self.keys, |key| key.verifies(&pieces, proof)).is_ok();
+                    let fitting = any(&self.keys, |key| key.verifies(&pieces, proof)).ok();
+                    found = fitting.or(found);
                 }
             }
         }
-        if found { Ok(()) } else { Err(Refused::Mismatch) }
+        found.ok_or(Refused::Mismatch)
     }
 }
 

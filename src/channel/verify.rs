@@ -73,6 +73,8 @@ pub(super) enum Place {
 pub struct Verified {
     /// A token that may be used for one body only.
     pub once: Option<String>,
+    /// The position of the key that proved it, for logs; none where there are no keys of ours.
+    pub key: Option<usize>,
 }
 
 impl Place {
@@ -238,26 +240,26 @@ impl Verifier {
         document: Option<&Document>,
         keys: Option<&[u8]>,
     ) -> Result<Verified, Refused> {
-        match &self.scheme {
-            Scheme::Unsigned => {}
-            Scheme::Jwt(jwt) => jwt.check(request, keys)?,
-            Scheme::Sns(sns) => sns.check(request, document, keys)?,
-            Scheme::Signed(signed) => signed.check(request, document)?,
+        let key = match &self.scheme {
+            Scheme::Unsigned => None,
+            Scheme::Jwt(jwt) => jwt.check(request, keys).map(|()| None)?,
+            Scheme::Sns(sns) => sns.check(request, document, keys).map(|()| None)?,
+            Scheme::Signed(signed) => Some(signed.check(request, document)?),
             Scheme::StandardWebhooks { keys, tolerance_seconds } => {
-                standard_webhooks(request, keys, *tolerance_seconds)?;
+                Some(standard_webhooks(request, keys, *tolerance_seconds)?)
             }
             Scheme::Static { place, prefix, tokens } => {
                 let given = place.read(request, document).ok_or(Refused::Missing)?;
                 let given = strip(&given, prefix).ok_or(Refused::Missing)?;
-                any(tokens, |token| token.equals(given.as_bytes()))?;
+                Some(any(tokens, |token| token.equals(given.as_bytes()))?)
             }
             Scheme::Basic { tokens } => {
                 let given = request.headers.get("authorization").ok_or(Refused::Missing)?;
                 let coded = strip(given, "Basic ").ok_or(Refused::Missing)?;
                 let pair = Encoding::Base64.decode(coded.trim()).ok_or(Refused::Missing)?;
-                any(tokens, |token| token.equals(&pair))?;
+                Some(any(tokens, |token| token.equals(&pair))?)
             }
-        }
+        };
         let once = match &self.once {
             Some(pointer) => {
                 let place = Place::Body(pointer.clone());
@@ -265,7 +267,7 @@ impl Verifier {
             }
             None => None,
         };
-        Ok(Verified { once })
+        Ok(Verified { once, key })
     }
 }
 
@@ -284,9 +286,14 @@ fn secret_key(position: usize) -> String {
     format!("inbound.secrets[{position}]")
 }
 
-/// Every key is tried, whichever fits: the time does not tell which secret it was.
-pub(super) fn any<K>(keys: &[K], mut fits: impl FnMut(&K) -> bool) -> Result<(), Refused> {
-    if keys.iter().fold(false, |found, key| fits(key) | found) { Ok(()) } else { Err(Refused::Mismatch) }
+/// The position of the key that fits. Every key is tried, whichever it is: the time does not tell which
+/// secret it was.
+pub(super) fn any<K>(keys: &[K], mut fits: impl FnMut(&K) -> bool) -> Result<usize, Refused> {
+    let mut found = None;
+    for (position, key) in keys.iter().enumerate() {
+        found = if fits(key) { Some(position) } else { found };
+    }
+    found.ok_or(Refused::Mismatch)
 }
 
 /// `text` behind `prefix`, whose case does not matter (`Bearer`, `SHA256=`).

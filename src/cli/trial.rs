@@ -101,6 +101,10 @@ fn read_settings(text: &str) -> anyhow::Result<JsonMap> {
     let Value::Object(mut inbound) = inbound else { bail!("`inbound` is not a table") };
     let lookup = |name: &str| Some(std::env::var(name).unwrap_or_else(|_| NO_SECRET.to_owned()));
     resolve_environment(&mut inbound, &lookup);
+    // What only a preset says.
+    for key in ["issued", "deliveryId", "retryUnsigned", "confirms"] {
+        inbound.remove(key);
+    }
     let has_secret =
         ["secret", "secrets", "username", "appId", "topicArns"].iter().any(|key| inbound.contains_key(*key));
     if !has_secret {

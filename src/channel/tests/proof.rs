@@ -91,6 +91,10 @@ fn any_secret_of_the_list_is_accepted() {
     let both = spec(json!(["new-secret-1", "old-secret-1"]));
     assert_eq!(post("new-secret-1").verified(&both), Ok(()));
     assert_eq!(post("old-secret-1").verified(&both), Ok(()));
+    // Which one it was is known by its place, never by its value.
+    for (secret, place) in [("new-secret-1", 0), ("old-secret-1", 1)] {
+        assert_eq!(both.verify(&post(secret).request()).unwrap().key, Some(place));
+    }
     assert_eq!(post("old-secret-1").verified(&spec(json!(["new-secret-1"]))), Err(Refused::Mismatch));
 }
 

@@ -137,6 +137,7 @@ async fn verified(
         }
         Err(reason) => return Ok(refuse(Some(receiver), reason.label())),
     };
+    tracing::debug!(surface.id = %receiver.surface_id, secret = proof.key, "a webhook request was proved");
     let once = proof.once.clone().map(|token| (token, KeyHash::of(&[request.body]).0));
     if once.as_ref().is_some_and(|(token, body)| receiver.admission.is_reused(token, *body)) {
         return Ok(refuse(Some(receiver), Refused::Reused.label()));

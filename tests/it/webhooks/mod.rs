@@ -1,6 +1,7 @@
 //! Webhooks over real HTTP: what is answered, what is stored, what survives.
 
 mod bad_input;
+mod commands;
 mod crash;
 mod daemon;
 mod dead_letters;
