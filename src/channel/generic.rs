@@ -4,7 +4,8 @@
 use super::body::{Document, FilePart};
 use super::convert;
 use super::error::{Detail, Unreadable};
-use super::map::{Broken, Item, Normalized, decode_base64};
+use super::map::decode_base64;
+use super::normalized::{Broken, Item, Normalized};
 use crate::envelope::{AttachmentSource, ChannelAttachment, ChannelMessage};
 use crate::limits::{
     CONTENT_CHARS, EXTERNAL_ID_CHARS, NAME_CHARS, SUBJECT_CHARS, WEBHOOK_ATTACHMENTS, WEBHOOK_MESSAGES,

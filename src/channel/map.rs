@@ -7,84 +7,19 @@ use super::condition::{Condition, Found};
 use super::convert::{DirectionRule, TimeRule};
 use super::error::{Detail, Fault, Unreadable};
 use super::mail::MailRule;
+use super::normalized::{Broken, Item, Normalized};
 use super::request::Received;
 use super::selectors::{Fallbacks, Scope, Selector};
 use super::settings::Table;
-use crate::envelope::{Alias, Change, ChangeKind, ChannelAttachment, ChannelMessage};
+use crate::envelope::{Alias, Change, ChangeKind, ChannelMessage};
 use crate::limits::{EXTERNAL_ID_CHARS, WEBHOOK_MESSAGES};
 use crate::model::JsonMap;
 use crate::model::message::Role;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
-
-/// What a body holds.
-#[derive(Debug, Default, PartialEq)]
-pub struct Normalized {
-    /// What became of its items, in their order, each with its position among all items.
-    pub items: Vec<(u32, Item)>,
-    /// Items that are meant as messages but cannot be read.
-    pub broken: Vec<Broken>,
-    /// Items that are no messages: receipts, typing, pings.
-    pub ignored: u32,
-}
-
-impl Normalized {
-    /// Numbers messages without ids that say the same: in one request they are not repeats.
-    pub(super) fn numbered(mut self) -> Self {
-        if self.items.len() < 2 {
-            return self;
-        }
-        let mut seen: HashMap<(Option<String>, Option<String>, String, Option<Timestamp>), u32> =
-            HashMap::new();
-        for (_, item) in &mut self.items {
-            if let Item::Message(message) = item
-                && message.external_message_id.is_none()
-            {
-                let (thread, who) = (&message.external_thread_id, &message.external_participant_id);
-                let words = (thread.clone(), who.clone(), message.content.clone(), message.sent_at);
-                let count = seen.entry(words).or_default();
-                message.occurrence = *count;
-                *count += 1;
-            }
-        }
-        self
-    }
-}
-
-/// One item of a body.
-#[derive(Debug, PartialEq)]
-pub enum Item {
-    /// A message, taken apart.
-    Message(Box<ChannelMessage>),
-    /// A whole mail, RFC 5322, and attachments of which only the address is known.
-    Mail {
-        /// The mail.
-        raw: Bytes,
-        /// What is fetched later.
-        linked: Vec<ChannelAttachment>,
-    },
-}
-
-/// An item that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
-    /// Its position among all items, from 0.
-    pub position: u32,
-    /// What is wrong with it.
-    pub details: Vec<Detail>,
-}
-
-impl Broken {
-    /// What is wrong, as one sentence.
-    #[must_use]
-    pub fn reason(&self) -> String {
-        super::error::sentence(&self.details)
-    }
-}
+use std::collections::HashSet;
 
 /// One compiled `map` object.
 #[derive(Debug)]

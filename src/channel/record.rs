@@ -3,7 +3,7 @@
 
 use super::compile::Channel;
 use super::form;
-use super::map::Item;
+use super::normalized::Item;
 use super::request::{HeaderList, Received, allowed_headers};
 use crate::email;
 use crate::envelope::{Alias, AttachmentSource, ChangeKind, ChannelAttachment, ChannelMessage};
