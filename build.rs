@@ -18,7 +18,8 @@ fn main() -> io::Result<()> {
     let mut list = String::from("const PRESETS: &[(&str, &str)] = &[\n");
     for name in names {
         let file = folder.join(format!("{name}.toml"));
-        writeln!(list, "({name:?}, include_str!({:?})),", file.display().to_string()).map_err(io::Error::other)?;
+        writeln!(list, "({name:?}, include_str!({:?})),", file.display().to_string())
+            .map_err(io::Error::other)?;
     }
     list.push_str("];\n");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;

@@ -97,14 +97,15 @@ impl Jwt {
     pub fn check(&self, request: &Received<'_>, keys: Option<&[u8]>) -> Result<(), Refused> {
         let given = request.headers.get(&self.header).ok_or(Refused::Missing)?;
         let token = strip(given, &self.prefix).filter(|token| token.len() <= TOKEN_BYTES);
-        let (signed, proof) = token.and_then(|token| token.rsplit_once('.')).ok_or(Refused::Missing)?;
-        let (head, claims) = signed.split_once('.').ok_or(Refused::Missing)?;
-        let (head, claims) = (part(head).ok_or(Refused::Missing)?, part(claims).ok_or(Refused::Missing)?);
-        let proof = URL_SAFE_NO_PAD.decode(proof).map_err(|_| Refused::Missing)?;
+        // A damaged token is a wrong one: only none at all is missing.
+        let (signed, proof) = token.and_then(|token| token.rsplit_once('.')).ok_or(Refused::Mismatch)?;
+        let (head, claims) = signed.split_once('.').ok_or(Refused::Mismatch)?;
+        let (head, claims) = (part(head).ok_or(Refused::Mismatch)?, part(claims).ok_or(Refused::Mismatch)?);
+        let proof = URL_SAFE_NO_PAD.decode(proof).map_err(|_| Refused::Mismatch)?;
         if head.get("crit").is_some() {
             return Err(Refused::Mismatch);
         }
-        let algorithm = head.get("alg").and_then(Value::as_str).ok_or(Refused::Missing)?;
+        let algorithm = head.get("alg").and_then(Value::as_str).ok_or(Refused::Mismatch)?;
         match &self.proof {
             Proof::Shared(by_algorithm) => {
                 let keys = by_algorithm.iter().find(|(name, _)| *name == algorithm);

@@ -58,7 +58,8 @@ async fn dead_letters_are_replayed_from_the_command_line() {
     assert!(text(&mended).contains("3 replayed, 3 new messages"), "{}", text(&mended));
     let payload = folder.path().join("payload.json");
     std::fs::write(&payload, r#"{"room": "r", "i": 9, "x": "words"}"#).unwrap();
-    let tried = inlet(folder.path(), &worker.url, &["surfaces", "test", payload.to_str().unwrap(), "--surface", "W"]);
+    let tried =
+        inlet(folder.path(), &worker.url, &["surfaces", "test", payload.to_str().unwrap(), "--surface", "W"]);
     let tried: Value = serde_json::from_slice(&tried.stdout).unwrap();
     assert_eq!(tried["envelopes"][0]["externalMessageId"], "9");
 }
