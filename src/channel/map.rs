@@ -204,8 +204,8 @@ impl Map {
                 return whole.map(|raw| Item::Mail { raw, linked: Vec::new() });
             }
             if mail.composes() {
-                let mut message = ChannelMessage::default();
-                message.external_message_id = self.message_id.as_ref().and_then(|id| id.filled(scope));
+                let external_message_id = self.message_id.as_ref().and_then(|id| id.filled(scope));
+                let mut message = ChannelMessage { external_message_id, ..ChannelMessage::default() };
                 self.words(scope, &mut message);
                 return mail.compose(scope, message).map(|(raw, linked)| Item::Mail { raw, linked });
             }

@@ -2,8 +2,8 @@
 
 use super::error::Detail;
 use crate::envelope::{ChannelAttachment, ChannelMessage};
+use crate::model::key::KeyHash;
 use bytes::Bytes;
-use jiff::Timestamp;
 use std::collections::HashMap;
 
 /// What a body holds.
@@ -23,14 +23,18 @@ impl Normalized {
         if self.items.len() < 2 {
             return self;
         }
-        let mut seen: HashMap<(Option<String>, Option<String>, String, Option<Timestamp>), u32> =
-            HashMap::new();
+        let mut seen: HashMap<KeyHash, u32> = HashMap::new();
         for (_, item) in &mut self.items {
             if let Item::Message(message) = item
                 && message.external_message_id.is_none()
             {
-                let (thread, who) = (&message.external_thread_id, &message.external_participant_id);
-                let words = (thread.clone(), who.clone(), message.content.clone(), message.sent_at);
+                let text = |text: &Option<String>| text.clone().unwrap_or_default();
+                let words = KeyHash::of(&[
+                    text(&message.external_thread_id).as_bytes(),
+                    text(&message.external_participant_id).as_bytes(),
+                    message.content.as_bytes(),
+                    message.sent_at.map_or_else(String::new, |time| time.to_string()).as_bytes(),
+                ]);
                 let count = seen.entry(words).or_default();
                 message.occurrence = *count;
                 *count += 1;
