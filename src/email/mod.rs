@@ -22,6 +22,7 @@ mod mail;
 pub mod message_id;
 mod mime;
 mod parameter;
+mod phrases;
 pub mod reply;
 mod report;
 mod rtf;
