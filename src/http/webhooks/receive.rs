@@ -66,13 +66,7 @@ pub struct StoredMessage {
     ),
 )]
 pub async fn receive(State(state): State<AppState>, address: Address, request: Request) -> Response {
-    // A task of its own: what has come whole is kept, even if the sender hangs up before our answer.
-    let task = tokio::spawn(async move { answer(&state, address.0, request).await });
-    match task.await {
-        Ok(answer) => answer.unwrap_or_else(IntoResponse::into_response),
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => ApiError::unavailable(1).into_response(),
-    }
+    answer(&state, address.0, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 /// The same at the address that client libraries know.

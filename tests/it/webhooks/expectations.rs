@@ -214,13 +214,12 @@ async fn e41_a_client_that_goes_away_in_the_middle_leaves_nothing() {
     let mut deaf = TcpStream::connect(world.address).await.unwrap();
     deaf.write_all(head(body.len()).as_bytes()).await.unwrap();
     deaf.write_all(body.as_bytes()).await.unwrap();
-    deaf.shutdown().await.unwrap();
+    drop(deaf);
     let deadline = Instant::now() + Duration::from_secs(10);
     while totals(&world, &id).await != (1, 1) {
         assert!(Instant::now() < deadline, "the message of a deaf client is stored");
         tokio::task::yield_now().await;
     }
-    drop(deaf);
     assert_eq!(send(&world, &id, &[], body).await.expect(200)["duplicates"], 1);
     assert_eq!(totals(&world, &id).await, (1, 1));
 }
