@@ -7,9 +7,11 @@ mod daemon;
 mod dead_letters;
 mod expectations;
 mod identity;
+mod media;
 mod outage;
 mod parallel;
 mod receive;
+mod simulator;
 mod surfaces;
 mod workers;
 
