@@ -4,10 +4,10 @@ use super::prepare::Prepared;
 use super::tally::Tally;
 use super::unit::{Fate, Fresh, Unit};
 use super::{Receipt, prepare::Read};
-use crate::ids::{ConversationId, MessageId, SurfaceId};
+use crate::ids::{AttachmentId, ConversationId, MessageId, SurfaceId};
 use crate::matching::decide::{Decision, Found, Opening, Placement};
 use crate::model::JsonMap;
-use crate::model::attachment::Attachment;
+use crate::model::attachment::{Attachment, AttachmentState};
 use crate::model::conversation::{AgentMode, Conversation, ConversationStatus, Participant};
 use crate::model::imap::{LedgerRow, Outcome};
 use crate::model::key::KeyHash;
@@ -39,9 +39,10 @@ impl Writing<'_> {
         self.write_conversations(tx, &tallies).await?;
         self.write_keys(tx).await?;
         self.write_messages(tx).await?;
-        let outbound = self.write_outbound_copies(tx).await?;
+        let mut changed = self.write_outbound_copies(tx).await?;
+        changed.extend(self.write_changes(tx).await?);
         self.write_deliveries(tx).await?;
-        tx.insert_events(self.unit.tenant, &self.events(&outbound)).await?;
+        tx.insert_events(self.unit.tenant, &self.events(&changed)).await?;
         let receipts: Vec<Receipt> =
             self.fates.iter().zip(self.reads).map(|(fate, read)| self.receipt(fate, read)).collect();
         self.write_progress(tx, &receipts).await?;
@@ -153,6 +154,7 @@ impl Writing<'_> {
         let mut messages = Vec::with_capacity(self.fresh.len());
         let mut people: BTreeMap<(ConversationId, String), Participant> = BTreeMap::new();
         let mut attachments: HashMap<MessageId, Vec<Attachment>> = HashMap::new();
+        let mut media: Vec<(SurfaceId, AttachmentId)> = Vec::new();
         for (it, placement) in self.placed() {
             let message = &it.read.message;
             identities.push(Identity {
@@ -169,7 +171,10 @@ impl Writing<'_> {
                     .or_insert_with(|| who.clone());
             }
             if !it.read.attachments.is_empty() {
-                let rows = it.read.attachments.iter().map(|attachment| attachment.row.clone()).collect();
+                let rows: Vec<Attachment> =
+                    it.read.attachments.iter().map(|attachment| attachment.row.clone()).collect();
+                let pending = rows.iter().filter(|row| row.state == AttachmentState::Pending);
+                media.extend(pending.map(|row| (message.surface_id, row.id)));
                 attachments.insert(it.read.id, rows);
             }
         }
@@ -179,6 +184,7 @@ impl Writing<'_> {
         tx.insert_messages(tenant, &messages).await?;
         tx.insert_participants(tenant, &people, self.unit.now).await?;
         tx.insert_attachments(tenant, &attachments).await?;
+        tx.insert_media_jobs(tenant, &media, self.unit.now).await?;
         tx.insert_blobs(tenant, &self.unit.kept.blobs, self.unit.now).await
     }
 
@@ -212,7 +218,7 @@ impl Writing<'_> {
         let copies: Vec<MessageId> = known
             .filter_map(|(fate, _)| match fate {
                 Fate::Known(identity) => identity.message_id,
-                Fate::New(_) | Fate::CopyOfNew(_) => None,
+                Fate::New(_) | Fate::CopyOfNew(_) | Fate::Nothing => None,
             })
             .collect();
         if copies.is_empty() {
@@ -229,7 +235,7 @@ impl Writing<'_> {
         tx.insert_dead_letters(self.unit.tenant, &letters).await
     }
 
-    fn events(&self, outbound: &[MessageId]) -> Vec<Event> {
+    fn events(&self, changed: &[MessageId]) -> Vec<Event> {
         let mut events = Vec::new();
         let mut tell = |kind, surface_id, conversation_id, message_id, merged, backfill| {
             events.push(Event {
@@ -275,7 +281,7 @@ impl Writing<'_> {
         for (fate, read) in self.fates.iter().zip(self.reads) {
             if let Fate::Known(Identity { message_id: Some(id), conversation_id: Some(conversation), .. }) =
                 fate
-                && outbound.contains(id)
+                && changed.contains(id)
             {
                 let surface = read.message.surface_id;
                 tell(
@@ -315,6 +321,7 @@ impl Writing<'_> {
         match fate {
             Fate::New(position) => new(*position, read.outcome_when_new()),
             Fate::CopyOfNew(position) => new(*position, copy),
+            Fate::Nothing => Receipt { outcome: copy, message_id: None, conversation_id: None },
             Fate::Known(identity) => Receipt {
                 outcome: copy,
                 message_id: identity.message_id,

@@ -5,6 +5,7 @@
 
 use super::admission::Admission;
 use super::budget::Budget;
+use super::keyring::Keyring;
 use crate::channel::Channel;
 use crate::http::{ApiError, AppState};
 use crate::ids::{SurfaceId, TenantId};
@@ -24,6 +25,9 @@ const PATIENCE: Duration = Duration::from_millis(800);
 /// Surfaces (and ids that are none) that are remembered.
 const MOST: usize = 10_000;
 
+/// Surfaces that are looked up at the start.
+const MOST_WARM: usize = 1_000;
+
 /// One surface, ready to receive.
 #[derive(Debug)]
 pub struct Receiver {
@@ -31,6 +35,8 @@ pub struct Receiver {
     pub tenant_id: TenantId,
     /// Which.
     pub surface_id: SurfaceId,
+    /// Its type.
+    pub kind: String,
     /// Whether it takes messages now.
     pub takes_messages: bool,
     /// How its webhooks are verified and read.
@@ -62,6 +68,8 @@ impl Lookup {
 pub struct Receivers {
     entries: Mutex<HashMap<SurfaceId, Lookup>>,
     pub(super) bodies: Budget,
+    /// Public keys of providers.
+    pub keyring: Keyring,
 }
 
 impl Receivers {
@@ -104,6 +112,22 @@ impl Receivers {
             .flatten();
         self.remember(id, Lookup { at: now, is_outdated: false, receiver: receiver.clone() });
         Ok(receiver)
+    }
+
+    /// Looks up the surfaces that were changed last, so that a store that goes away right after the start finds
+    /// them known. A failure costs nothing but that.
+    pub async fn warm(&self, state: &AppState) {
+        let now = state.clock.now();
+        match state.store.list_receiving_surfaces(MOST_WARM).await {
+            Ok(surfaces) => {
+                for (tenant, surface) in surfaces {
+                    if let Ok(receiver) = build(state, tenant, &surface, None) {
+                        self.remember(surface.id, Lookup { at: now, is_outdated: false, receiver });
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the surfaces could not be looked up ahead"),
+        }
     }
 
     fn remember(&self, id: SurfaceId, lookup: Lookup) {
@@ -170,6 +194,7 @@ fn build(
     Ok(Some(Arc::new(Receiver {
         tenant_id,
         surface_id: surface.id,
+        kind: surface.kind.clone(),
         takes_messages: surface.status.takes_messages(),
         channel,
         admission: before.map_or_else(Arc::default, |before| before.admission.clone()),
