@@ -179,6 +179,7 @@ CREATE TABLE attachments (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX attachments_of_message ON attachments (tenant_id, message_id, position);
+CREATE INDEX attachments_of_bytes ON attachments (tenant_id, sha256);
 
 CREATE TABLE blobs (
     tenant_id uuid NOT NULL,
@@ -188,10 +189,14 @@ CREATE TABLE blobs (
     stored_bytes bigint NOT NULL,
     size_bytes bigint NOT NULL,
     created_at bigint NOT NULL,
+    -- Since when no attachment points at them; such bytes are not found any more, and forgotten later.
+    unused_since bigint,
     PRIMARY KEY (tenant_id, sha256)
 )
 -- sqlite: WITHOUT ROWID
 ;
+CREATE INDEX blobs_of_pack ON blobs (pack_id);
+CREATE INDEX blobs_unused ON blobs (tenant_id, unused_since) WHERE unused_since IS NOT NULL;
 
 CREATE TABLE deliveries (
     tenant_id uuid NOT NULL,

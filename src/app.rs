@@ -1,18 +1,17 @@
 //! The daemon: every part made and joined, from the configuration to the last lease given back. What
 //! the parts do is theirs.
 
-use crate::blobs::Blobs;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, AppState, KeyCache, ServerLimits, Services, Settings, SmtpRules, SmtpRulesError};
 use crate::ids::WorkerId;
 use crate::imap::{self, poll::InFlight};
 use crate::lifecycle::Lifecycle;
 use crate::limits;
-use crate::site::{FirstKey, Site, SiteError};
+use crate::site::{DeclaredError, FirstKey, Site, SiteError};
 use crate::spool::{Spool, SpoolError};
 use crate::store::StoreError;
 use crate::supervisor::{Identity, Parts, Supervisor};
+use crate::upkeep;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,8 +21,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How often old samples are folded away.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
-/// How often raw sources that are old enough are looked for.
-const SWEEP: Duration = Duration::from_secs(3_600);
 
 /// The spool's folder in the data directory.
 const SPOOL_FOLDER: &str = "spool";
@@ -40,6 +37,9 @@ pub enum AppError {
     /// The folder of the spool.
     #[error("the spool: {0}")]
     Spool(#[from] SpoolError),
+    /// The surfaces of the configuration.
+    #[error(transparent)]
+    Declared(#[from] DeclaredError),
     /// Trust for mail servers.
     #[error(transparent)]
     Tls(#[from] imap::TlsSetupError),
@@ -88,6 +88,7 @@ impl App {
         let listener = TcpListener::bind(server.listen).await.map_err(failed)?;
         let url = server.url_at(listener.local_addr().map_err(failed)?);
         let first_key = site.ensure_first_key().await?;
+        site.declare_surfaces(&|name| std::env::var(name).ok()).await?;
         let identity = Identity::claim(&site.config.data.dir, &site.ids);
         let state = AppState {
             store: site.store.clone(),
@@ -144,7 +145,7 @@ impl App {
         let feeds = self.state.services.stopping.clone();
         let pipeline = self.state.services.pipeline.clone();
         tokio::spawn(fold_metrics(self.state.metrics.clone(), life.stopping.clone()));
-        tokio::spawn(sweep_sources(self.site.clone(), life.stopping.clone()));
+        tokio::spawn(upkeep::run(self.site.clone(), life.stopping.clone()));
         tokio::spawn(http::webhooks::drain(self.state.clone(), life.stopping.clone()));
         let polling = self.state.supervisor.worker(pipeline).run(life.stopping.clone());
         let mut polling = tokio::spawn(polling);
@@ -233,31 +234,6 @@ async fn fold_metrics(metrics: PrometheusHandle, end: CancellationToken) {
         }
     };
     let _ = end.run_until_cancelled(forever).await;
-}
-
-/// Drops raw sources of which the retention is over, at once and every hour.
-async fn sweep_sources(site: Site, end: CancellationToken) {
-    let days = i64::from(site.config.sources.retention_days);
-    if days == 0 {
-        return;
-    }
-    let forever = async {
-        loop {
-            drop_old_sources(&site.blobs, site.clock.as_ref(), days).await;
-            tokio::time::sleep(SWEEP).await;
-        }
-    };
-    let _ = end.run_until_cancelled(forever).await;
-}
-
-async fn drop_old_sources(blobs: &Blobs, clock: &dyn Clock, retention_days: i64) {
-    let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let Ok(first_kept) = today.checked_sub(jiff::Span::new().days(retention_days)) else { return };
-    match blobs.drop_sources_before(first_kept).await {
-        Ok(0) => {}
-        Ok(days) => tracing::info!(days, %first_kept, "raw sources dropped: their retention is over"),
-        Err(error) => tracing::error!(%error, "raw sources could not be dropped"),
-    }
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@
 
 mod error;
 mod load;
+mod surface;
 #[cfg(test)]
 mod tests;
 
 pub use error::ConfigError;
 pub use load::{Sources, load};
+pub use surface::DeclaredSurface;
 
 use crate::limits;
 use secrecy::SecretString;
@@ -46,8 +48,13 @@ pub struct Config {
     pub sources: SourceSection,
     /// What is received by HTTP from providers.
     pub webhooks: Webhooks,
+    /// How long what is no message is kept.
+    pub retention: Retention,
     /// What is written to the log.
     pub log: Log,
+    /// Surfaces that are to be there.
+    #[serde(skip_serializing)]
+    pub surfaces: Vec<DeclaredSurface>,
 }
 
 /// `[server]`
@@ -248,6 +255,27 @@ pub struct Webhooks {
 impl Default for Webhooks {
     fn default() -> Self {
         Self { spool_bytes: limits::SPOOL_BYTES, retention_days: 30 }
+    }
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// How long webhook requests are kept as they came, in days, 0 (for ever) to 36,500.
+    #[serde(deserialize_with = "within::<0, 36_500, _, _>")]
+    pub deliveries_days: u32,
+    /// The same for dead letters that were replayed or discarded; open ones stay.
+    #[serde(deserialize_with = "within::<0, 36_500, _, _>")]
+    pub dead_letters_days: u32,
+    /// The same for events; who was away for longer has missed some.
+    #[serde(deserialize_with = "within::<0, 36_500, _, _>")]
+    pub events_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { deliveries_days: 30, dead_letters_days: 90, events_days: 30 }
     }
 }
 

@@ -13,6 +13,7 @@
 mod api;
 mod architecture;
 mod cli;
+mod declared;
 mod fleet;
 mod mailbox;
 mod readme;
