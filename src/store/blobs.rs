@@ -91,7 +91,7 @@ impl Tx {
             .int("stored_bytes", |place| place.stored_bytes)
             .int("size_bytes", |place| place.size_bytes);
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO blobs (tenant_id, sha256, pack_id, pack_offset, stored_bytes, size_bytes,
+            "WITH {rows} INSERT {or_fail} INTO blobs (tenant_id, sha256, pack_id, pack_offset, stored_bytes, size_bytes,
                 created_at)
              SELECT r.tenant_id, r.sha256, r.pack_id, r.pack_offset, r.stored_bytes, r.size_bytes, $1
              FROM r WHERE true ON CONFLICT (tenant_id, sha256) DO UPDATE SET pack_id = excluded.pack_id,
@@ -99,6 +99,6 @@ impl Tx {
                 size_bytes = excluded.size_bytes, created_at = excluded.created_at, unused_since = NULL
              WHERE blobs.unused_since IS NOT NULL",
         );
-        self.work.execute(insert.bind(now).rows(rows)).await.map(drop)
+        self.work.write("blobs", insert.bind(now).rows(rows), None).await
     }
 }

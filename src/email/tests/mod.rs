@@ -1,8 +1,10 @@
 //! Tests of mail reading as a whole.
 
+mod bounces;
 mod corpus;
 mod fixtures;
 mod hostile;
+mod kinds;
 mod threads;
 
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! SQLite: one writer, several readers, WAL with full sync. A rowset becomes bound `VALUES` rows.
 
+use super::checkpoints::Checkpoints;
 use super::record::Record;
 use super::statement::{Column, Rowset, Statement, Value};
 use crate::store::{Result, StoreError, StoreOptions};
@@ -23,7 +24,8 @@ const PAGE_BYTES: u32 = 8_192;
 /// resident memory and grow with the database, and reading them is no quicker here.
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 const READER_CACHE_KIB: u32 = 4 * 1024;
-/// Pages in the write-ahead log before it is copied into the database file (128 MiB). A message touches
+const COPIER_CACHE_KIB: u32 = 256;
+/// Pages in the write-ahead log before the writer itself copies what [`Checkpoints`] has not (128 MiB). A message touches
 /// pages all over the indexes of conversations; the longer the log, the fewer of them are copied twice.
 const CHECKPOINT_PAGES: u32 = 16_000;
 
@@ -36,7 +38,10 @@ pub(super) fn path_of(url: &str) -> Option<PathBuf> {
 }
 
 /// Opens writer and readers; makes the file (only its owner may read it) and its directory.
-pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<(SqlitePool, SqlitePool)> {
+pub(super) async fn open(
+    path: &Path,
+    options: &StoreOptions,
+) -> Result<(SqlitePool, SqlitePool, Checkpoints)> {
     create_file(path).map_err(|error| StoreError::Unavailable {
         what: format!("the database file {} cannot be made or opened: {error}", path.display()),
         source: None,
@@ -73,7 +78,8 @@ pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<(SqliteP
     let readers = pool()
         .max_connections(options.max_connections.max(1))
         .connect_lazy_with(cache(READER_CACHE_KIB).pragma("query_only", "ON"));
-    Ok((writer, readers))
+    let copier = pool().max_connections(1).connect_lazy_with(cache(COPIER_CACHE_KIB));
+    Ok((writer, readers, Checkpoints::start(copier)))
 }
 
 fn create_file(path: &Path) -> std::io::Result<()> {
@@ -186,8 +192,10 @@ fn write_text(template: &str, columns: &[(&str, Column<'_>)], rows: usize, shift
             rest = behind;
         } else {
             let (word, behind) = from.split_once('}').unwrap_or((from, ""));
-            if word == "{rows" {
-                write_rows(&mut text, columns, rows);
+            match word {
+                "{rows" => write_rows(&mut text, columns, rows),
+                "{or_fail" => text.push_str("OR FAIL"),
+                _ => {}
             }
             rest = behind;
         }
@@ -203,12 +211,11 @@ fn write_rows(text: &mut String, columns: &[(&str, Column<'_>)], rows: usize) {
         text.push_str(name);
     }
     text.push_str(") AS (SELECT * FROM (VALUES ");
-    for row in 0..rows {
-        text.push_str(if row == 0 { "(?" } else { ",(?" });
-        for _ in 1..columns.len() {
-            text.push_str(",?");
-        }
-        text.push(')');
+    let row = format!("(?{})", ",?".repeat(columns.len().saturating_sub(1)));
+    text.push_str(&row);
+    for _ in 1..rows {
+        text.push(',');
+        text.push_str(&row);
     }
     text.push_str(") WHERE column1 IS NOT NULL)");
 }
