@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: run test check unit bench docs image clean help
+.PHONY: run test check unit bench soak docs image clean help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,6 +23,11 @@ unit: ## the tests that need no server
 bench: ## the daemon against the floor programs of ../shared/bench, as ratios of one run
 	$(CARGO) build --release
 	python3 benches/whole/bench.py --inlet target/release/inlet --kit ../shared/bench --work target/bench
+
+soak: ## the tests of fleets with the numbers of the contract: 1,000 mailboxes, 100,000 mails, kills; about ten minutes
+	$(CARGO) build --release
+	INLET_SOAK=1 INLET_BINARY=$(CURDIR)/target/release/inlet \
+		$(CARGO) test --test it fleet:: -- --nocapture --test-threads 1
 
 docs: ## the documentation of the code, in target/doc
 	$(CARGO) doc --no-deps --document-private-items

@@ -119,7 +119,8 @@ mod tests {
         }
         std::fs::create_dir(folder.path().join("sources/notes")).unwrap();
         let noon = |day: &str| format!("{day}T12:00:00Z").parse::<Timestamp>().unwrap();
-        let listed = async |moment| blobs.list_packs_before(PackKind::Attachment, moment).await.unwrap().len();
+        let listed =
+            async |moment| blobs.list_packs_before(PackKind::Attachment, moment).await.unwrap().len();
         assert_eq!((listed(noon("2024-01-01")).await, listed(noon("2024-01-02")).await), (0, 1));
         assert_eq!(listed(noon("2024-01-03")).await, 2);
         assert_eq!(blobs.drop_sources_before(date(2024, 1, 2)).await.unwrap(), 1);

@@ -226,8 +226,12 @@ fn keys_of_the_code() -> BTreeMap<&'static str, &'static [&'static str]> {
     };
     use figment::Figment;
     let sections = allowed("[stranger]");
-    let header = |section: &str| if section == "surfaces" { format!("[[{section}]]") } else { format!("[{section}]") };
-    sections.iter().map(|section| (*section, allowed(&format!("{}\nstranger = 1", header(section))))).collect()
+    let header =
+        |section: &str| if section == "surfaces" { format!("[[{section}]]") } else { format!("[{section}]") };
+    sections
+        .iter()
+        .map(|section| (*section, allowed(&format!("{}\nstranger = 1", header(section)))))
+        .collect()
 }
 
 #[test]

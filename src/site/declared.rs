@@ -143,8 +143,7 @@ fn checked(
         let mut inbound = declared.inbound.clone();
         // Where it is not said, the address follows from the id; any will do here.
         inbound.entry("publicUrl").or_insert_with(|| "https://inlet.example/v1/webhooks/id".into());
-        Channel::compile(&declared.name, &inbound)
-            .map_err(|error| invalid(&error.key, &error.problem))?;
+        Channel::compile(&declared.name, &inbound).map_err(|error| invalid(&error.key, &error.problem))?;
     }
     Ok(declared)
 }

@@ -33,20 +33,11 @@ impl Store {
     ///
     /// # Errors
     /// Any [`super::StoreError`].
-    pub async fn find_lasting_blobs(
-        &self,
-        tenant: TenantId,
-        hashes: &[[u8; 32]],
-    ) -> Result<Vec<BlobPlace>> {
+    pub async fn find_lasting_blobs(&self, tenant: TenantId, hashes: &[[u8; 32]]) -> Result<Vec<BlobPlace>> {
         self.find_places(tenant, hashes, "AND b.unused_since IS NULL").await
     }
 
-    async fn find_places(
-        &self,
-        tenant: TenantId,
-        hashes: &[[u8; 32]],
-        also: &str,
-    ) -> Result<Vec<BlobPlace>> {
+    async fn find_places(&self, tenant: TenantId, hashes: &[[u8; 32]], also: &str) -> Result<Vec<BlobPlace>> {
         let select = Statement::new(format!(
             "WITH {{rows}} SELECT b.sha256, b.pack_id, b.pack_offset, b.stored_bytes, b.size_bytes
              FROM r CROSS JOIN blobs b WHERE b.tenant_id = r.tenant_id AND b.sha256 = r.sha256 {also}"

@@ -23,10 +23,11 @@ impl Store {
     /// # Errors
     /// Any [`super::StoreError`].
     pub async fn prune_deliveries(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<usize> {
-        // The id holds the time: the oldest stand first under the key.
+        // The id holds the time: the oldest of each surface stand first under the key.
         let delete = Statement::new(
-            "DELETE FROM deliveries WHERE tenant_id = $1 AND id IN
-                (SELECT d.id FROM deliveries d WHERE d.tenant_id = $1 AND d.id < $2 ORDER BY d.id LIMIT $3)",
+            "DELETE FROM deliveries WHERE tenant_id = $1 AND (surface_id, id) IN
+                (SELECT d.surface_id, d.id FROM surfaces s CROSS JOIN deliveries d
+                 WHERE s.tenant_id = $1 AND d.tenant_id = $1 AND d.surface_id = s.id AND d.id < $2 LIMIT $3)",
         );
         self.delete(delete.bind(tenant).bind(DeliveryId(first_id_at(before))).bind(bounded(limit))).await
     }
@@ -104,8 +105,7 @@ impl Store {
             "SELECT b.sha256 FROM blobs b WHERE b.tenant_id = $1 AND b.sha256 > $2 ORDER BY b.sha256 LIMIT $3",
         );
         let rows = self.pools.fetch(page.bind(tenant).bind(after.as_slice()).bind(bounded(limit))).await?;
-        let hashes: Vec<[u8; 32]> =
-            rows.iter().map(|row| row.fields().sha256()).collect::<Result<_>>()?;
+        let hashes: Vec<[u8; 32]> = rows.iter().map(|row| row.fields().sha256()).collect::<Result<_>>()?;
         let Some(last) = hashes.last().copied() else { return Ok(None) };
         const USED: &str = "SELECT a.sha256 FROM attachments a WHERE a.tenant_id = blobs.tenant_id
             AND a.sha256 = blobs.sha256";
@@ -114,9 +114,7 @@ impl Store {
         let mark = Statement::new(format!(
             "UPDATE blobs SET unused_since = $4 WHERE {of_page} AND unused_since IS NULL AND NOT EXISTS ({USED})"
         ));
-        tx.work
-            .execute(mark.bind(tenant).bind(after.as_slice()).bind(last.as_slice()).bind(now))
-            .await?;
+        tx.work.execute(mark.bind(tenant).bind(after.as_slice()).bind(last.as_slice()).bind(now)).await?;
         let unmark = Statement::new(format!(
             "UPDATE blobs SET unused_since = NULL WHERE {of_page} AND unused_since IS NOT NULL AND EXISTS ({USED})"
         ));

@@ -73,8 +73,31 @@ fn a_declaration_that_cannot_be_used_ends_the_start_and_names_surface_and_key() 
     assert!(short.contains("widget") && !short.contains("canary"), "{short}");
     let unknown = start(&DECLARED.replace("secret =", "sekret = 1\nsecret ="), "a-secret-of-the-widget-1");
     assert!(unknown.contains("widget") && unknown.contains("sekret"), "{unknown}");
-    let misspelt = start(&DECLARED.replace("type = \"email\"", "kind = \"email\""), "a-secret-of-the-widget-1");
+    let misspelt =
+        start(&DECLARED.replace("type = \"email\"", "kind = \"email\""), "a-secret-of-the-widget-1");
     assert!(misspelt.contains("kind") && misspelt.contains("inlet.toml"), "{misspelt}");
+}
+
+#[test]
+fn the_demo_shows_a_tour_and_leaves_nothing_behind() {
+    let installation = Installation::new();
+    let place = installation.folder().join("tmp");
+    fs::create_dir(&place).unwrap();
+    let output = installation.run(&["demo"], &[("TMPDIR", place.to_str().unwrap())]);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    for shown in [
+        "Ben: \"-\", 1 messages",
+        "\"Where is my order?\", 3 messages",
+        "my order 1207 has not come. Where is it?",
+        ": It leaves today.",
+        ": Thank you!",
+    ] {
+        assert!(printed.contains(shown), "no {shown} in:\n{printed}");
+    }
+    assert!(!printed.contains("wrote:"), "{printed}");
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 0);
+    assert!(!installation.folder().join("data").exists());
 }
 
 #[test]
@@ -112,7 +135,10 @@ fn mail_in_files_is_imported_once_however_often() {
         serde_json::from_slice::<Value>(&output.stdout).unwrap()
     };
     let first = import();
-    assert_eq!((&first["read"], &first["stored"], &first["duplicates"]), (&json!(706), &json!(701), &json!(5)));
+    assert_eq!(
+        (&first["read"], &first["stored"], &first["duplicates"]),
+        (&json!(706), &json!(701), &json!(5))
+    );
     let again = import();
     assert_eq!((&again["stored"], &again["duplicates"]), (&json!(0), &json!(706)));
     // Beside a running daemon, which shows them.

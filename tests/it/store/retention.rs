@@ -58,7 +58,7 @@ async fn old_requests_and_events_are_forgotten_in_batches_and_new_ones_stay(worl
     }
     assert_eq!(counts, [(20, 20), (5, 5), (0, 0)]);
     assert_eq!(store.list_events(tenant, None, 100).await.unwrap().len(), 3);
-    assert!(store.get_delivery(tenant, young[0].id).await.unwrap().is_some());
+    assert!(store.get_delivery(tenant, world.surface, young[0].id).await.unwrap().is_some());
     assert_eq!(store.list_tenants().await.unwrap(), [tenant]);
 }
 
@@ -160,7 +160,8 @@ async fn bytes_that_nothing_points_at_are_forgotten_after_a_while(world: World) 
     let (store, tenant) = (&world.store, world.tenant);
     let packs: [uuid::Uuid; 3] = [world.ids.next(), world.ids.next(), world.ids.next()];
     let mut tx = store.begin().await.unwrap();
-    let places: Vec<BlobPlace> = (1..=5).map(|number| place(number, packs[usize::from(number % 2)])).collect();
+    let places: Vec<BlobPlace> =
+        (1..=5).map(|number| place(number, packs[usize::from(number % 2)])).collect();
     tx.insert_blobs(tenant, &places, world.now()).await.unwrap();
     tx.commit().await.unwrap();
     let mut threads = Vec::new();
@@ -185,9 +186,15 @@ async fn bytes_that_nothing_points_at_are_forgotten_after_a_while(world: World) 
     tx.insert_blobs(tenant, &[place(4, packs[2]), place(1, packs[2])], world.now()).await.unwrap();
     tx.commit().await.unwrap();
     attach(&world, "again", 4).await;
-    let of = |number: u8, places: &[BlobPlace]| places.iter().find(|it| it.sha256 == [number; 32]).map(|it| it.pack_id);
+    let of = |number: u8, places: &[BlobPlace]| {
+        places.iter().find(|it| it.sha256 == [number; 32]).map(|it| it.pack_id)
+    };
     let places = store.find_lasting_blobs(tenant, &all).await.unwrap();
-    assert_eq!((of(4, &places), of(1, &places)), (Some(packs[2]), Some(packs[1])), "only what was unused moves");
+    assert_eq!(
+        (of(4, &places), of(1, &places)),
+        (Some(packs[2]), Some(packs[1])),
+        "only what was unused moves"
+    );
     assert_eq!(store.prune_unused_blobs(tenant, world.now() - 1.hour(), 9).await.unwrap(), 0, "too early");
     assert_eq!(store.prune_unused_blobs(tenant, world.now() + 1.hour(), 9).await.unwrap(), 1);
     let mut used = store.find_used_packs(&packs).await.unwrap();
