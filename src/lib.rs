@@ -29,3 +29,6 @@ pub mod store;
 pub mod supervisor;
 pub mod telemetry;
 pub mod upkeep;
+
+#[cfg(test)]
+mod tests;

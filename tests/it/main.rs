@@ -12,6 +12,7 @@
 
 mod api;
 mod architecture;
+mod browser;
 mod cli;
 mod declared;
 mod fleet;
