@@ -48,6 +48,7 @@ async fn old_requests_and_events_are_forgotten_in_batches_and_new_ones_stay(worl
         deliveries
     };
     keep(25).await;
+    let oldest = world.store.list_events(world.tenant, None, 1).await.unwrap()[0].id;
     world.clock.advance(DAY);
     let young = keep(3).await;
     let (store, tenant, middle) = (&world.store, world.tenant, world.now() - 1.hour());
@@ -58,6 +59,9 @@ async fn old_requests_and_events_are_forgotten_in_batches_and_new_ones_stay(worl
     }
     assert_eq!(counts, [(20, 20), (5, 5), (0, 0)]);
     assert_eq!(store.list_events(tenant, None, 100).await.unwrap().len(), 3);
+    let after_the_forgotten = store.list_events(tenant, Some(oldest), 100).await.unwrap();
+    assert_eq!(after_the_forgotten.len(), 3, "who was away for long goes on with what there is");
+    assert!(store.list_events(tenant, Some(world.ids.next()), 100).await.unwrap().is_empty());
     assert!(store.get_delivery(tenant, world.surface, young[0].id).await.unwrap().is_some());
     assert_eq!(store.list_tenants().await.unwrap(), [tenant]);
 }
