@@ -48,8 +48,10 @@ pub struct Config {
     pub sources: SourceSection,
     /// What is received by HTTP from providers.
     pub webhooks: Webhooks,
-    /// How long what is no message is kept.
-    pub retention: Retention,
+    /// What is told of changes.
+    pub events: Events,
+    /// Attachments that are fetched.
+    pub media: MediaSection,
     /// What is written to the log.
     pub log: Log,
     /// Surfaces that are to be there.
@@ -258,24 +260,33 @@ impl Default for Webhooks {
     }
 }
 
-/// `[retention]`
+/// `[events]`
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Retention {
-    /// How long webhook requests are kept as they came, in days, 0 (for ever) to 36,500.
+pub struct Events {
+    /// How long events are kept, in days, 0 (for ever) to 36,500; a feed that was away for longer has missed some.
     #[serde(deserialize_with = "within::<0, 36_500, _, _>")]
-    pub deliveries_days: u32,
-    /// The same for dead letters that were replayed or discarded; open ones stay.
-    #[serde(deserialize_with = "within::<0, 36_500, _, _>")]
-    pub dead_letters_days: u32,
-    /// The same for events; who was away for longer has missed some.
-    #[serde(deserialize_with = "within::<0, 36_500, _, _>")]
-    pub events_days: u32,
+    pub retention_days: u32,
 }
 
-impl Default for Retention {
+impl Default for Events {
     fn default() -> Self {
-        Self { deliveries_days: 30, dead_letters_days: 90, events_days: 30 }
+        Self { retention_days: 30 }
+    }
+}
+
+/// `[media]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MediaSection {
+    /// A larger attachment is not fetched, in bytes, 1 KiB to 1 GiB. Four are held at once.
+    #[serde(deserialize_with = "within::<1_024, 1_073_741_824, _, _>")]
+    pub max_bytes: usize,
+}
+
+impl Default for MediaSection {
+    fn default() -> Self {
+        Self { max_bytes: limits::MEDIA_BYTES }
     }
 }
 

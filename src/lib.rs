@@ -20,6 +20,7 @@ pub mod ingest;
 pub mod lifecycle;
 pub mod limits;
 pub mod matching;
+pub mod media;
 pub mod model;
 pub mod notify;
 pub mod secret;
@@ -29,6 +30,7 @@ pub mod store;
 pub mod supervisor;
 pub mod telemetry;
 pub mod upkeep;
+pub mod web;
 
 #[cfg(test)]
 mod tests;

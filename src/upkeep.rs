@@ -27,10 +27,8 @@ const PACKS: usize = 500;
 pub struct Tidied {
     /// Days of raw sources.
     pub source_days: usize,
-    /// Webhook requests.
-    pub deliveries: usize,
-    /// Settled dead letters.
-    pub dead_letters: usize,
+    /// Webhook requests and settled dead letters.
+    pub requests: u64,
     /// Events.
     pub events: usize,
     /// Outcomes of UIDs.
@@ -58,6 +56,12 @@ pub async fn run(site: Site, end: CancellationToken) {
 /// One round. What fails is told in the log and tried again in the next one.
 pub async fn tidy(site: &Site) -> Tidied {
     let mut tidied = Tidied { source_days: drop_old_sources(site).await, ..Tidied::default() };
+    if let Some(before) = days_before(site.clock.now(), site.config.webhooks.retention_days) {
+        match site.store.drop_requests_before(before).await {
+            Ok(requests) => tidied.requests = requests,
+            Err(error) => tracing::error!(%error, "webhook requests could not be dropped"),
+        }
+    }
     let tenants = match site.store.list_tenants().await {
         Ok(tenants) => tenants,
         Err(error) => {
@@ -78,14 +82,8 @@ pub async fn tidy(site: &Site) -> Tidied {
 }
 
 async fn tidy_tenant(site: &Site, tenant: TenantId, tidied: &mut Tidied) -> Result<(), StoreError> {
-    let (store, now, keep) = (&site.store, site.clock.now(), &site.config.retention);
-    if let Some(before) = days_before(now, keep.deliveries_days) {
-        tidied.deliveries += forget(store, tenant, Old::Deliveries(before)).await?;
-    }
-    if let Some(before) = days_before(now, keep.dead_letters_days) {
-        tidied.dead_letters += forget(store, tenant, Old::DeadLetters(before)).await?;
-    }
-    if let Some(before) = days_before(now, keep.events_days) {
+    let (store, now) = (&site.store, site.clock.now());
+    if let Some(before) = days_before(now, site.config.events.retention_days) {
         tidied.events += forget(store, tenant, Old::Events(before)).await?;
     }
     tidied.outcomes += forget(store, tenant, Old::Outcomes).await?;
@@ -106,8 +104,6 @@ async fn tidy_tenant(site: &Site, tenant: TenantId, tidied: &mut Tidied) -> Resu
 /// What is forgotten, and before when it has to be of.
 #[derive(Debug, Clone, Copy)]
 enum Old {
-    Deliveries(Timestamp),
-    DeadLetters(Timestamp),
     Events(Timestamp),
     Outcomes,
     Blobs(Timestamp),
@@ -118,8 +114,6 @@ async fn forget(store: &Store, tenant: TenantId, old: Old) -> Result<usize, Stor
     let mut all = 0;
     loop {
         let forgotten = match old {
-            Old::Deliveries(before) => store.prune_deliveries(tenant, before, BATCH_ROWS).await?,
-            Old::DeadLetters(before) => store.prune_dead_letters(tenant, before, BATCH_ROWS).await?,
             Old::Events(before) => store.prune_events(tenant, before, BATCH_ROWS).await?,
             Old::Outcomes => store.prune_ledger(tenant, BATCH_ROWS).await?,
             Old::Blobs(before) => store.prune_unused_blobs(tenant, before, BATCH_ROWS).await?,

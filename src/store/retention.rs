@@ -4,7 +4,7 @@
 
 use super::dialect::{Rowset, Statement};
 use super::{Result, Store};
-use crate::ids::{DeadLetterId, DeliveryId, TenantId};
+use crate::ids::TenantId;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -16,38 +16,6 @@ impl Store {
     pub async fn list_tenants(&self) -> Result<Vec<TenantId>> {
         let rows = self.pools.fetch(Statement::new("SELECT t.id FROM tenants t ORDER BY t.id")).await?;
         rows.iter().map(|row| row.fields().id()).collect()
-    }
-
-    /// Forgets webhook requests received before a moment.
-    ///
-    /// # Errors
-    /// Any [`super::StoreError`].
-    pub async fn prune_deliveries(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<usize> {
-        // The id holds the time: the oldest of each surface stand first under the key.
-        let delete = Statement::new(
-            "DELETE FROM deliveries WHERE tenant_id = $1 AND (surface_id, id) IN
-                (SELECT d.surface_id, d.id FROM surfaces s CROSS JOIN deliveries d
-                 WHERE s.tenant_id = $1 AND d.tenant_id = $1 AND d.surface_id = s.id AND d.id < $2 LIMIT $3)",
-        );
-        self.delete(delete.bind(tenant).bind(DeliveryId(first_id_at(before))).bind(bounded(limit))).await
-    }
-
-    /// Forgets dead letters that were kept before a moment and are settled.
-    ///
-    /// # Errors
-    /// Any [`super::StoreError`].
-    pub async fn prune_dead_letters(
-        &self,
-        tenant: TenantId,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<usize> {
-        let delete = Statement::new(
-            "DELETE FROM dead_letters WHERE tenant_id = $1 AND id IN
-                (SELECT d.id FROM dead_letters d WHERE d.tenant_id = $1 AND d.id < $2 AND d.status <> 'open'
-                 ORDER BY d.id LIMIT $3)",
-        );
-        self.delete(delete.bind(tenant).bind(DeadLetterId(first_id_at(before))).bind(bounded(limit))).await
     }
 
     /// Forgets events that were told before a moment.
@@ -162,16 +130,6 @@ impl Store {
         tx.commit().await?;
         Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
     }
-}
-
-/// No UUIDv7 made from this moment on is less.
-fn first_id_at(moment: Timestamp) -> Uuid {
-    let millis = u64::try_from(moment.as_millisecond()).unwrap_or(0);
-    let mut bytes = [0; 16];
-    for (to, from) in bytes.iter_mut().zip(millis.to_be_bytes().into_iter().skip(2)) {
-        *to = from;
-    }
-    Uuid::from_bytes(bytes)
 }
 
 fn bounded(limit: usize) -> i64 {

@@ -6,33 +6,22 @@ use inlet::model::attachment::{Attachment, AttachmentState};
 use inlet::model::imap::{Cursor, LedgerRow, Outcome};
 use inlet::store::Store;
 use inlet::store::blobs::BlobPlace;
-use inlet::store::deliveries::{DeadLetter, DeadLetterStatus, Delivery};
 use inlet::store::outbox::{Event, EventKind};
 use jiff::ToSpan as _;
 use std::time::Duration;
 
 on_both_engines! {
-    old_requests_and_events_are_forgotten_in_batches_and_new_ones_stay,
-    settled_dead_letters_are_forgotten_and_open_ones_stay,
+    old_events_are_forgotten_in_batches_and_new_ones_stay,
     outcomes_of_another_uid_validity_are_forgotten_once_the_mailbox_is_calm,
     bytes_that_nothing_points_at_are_forgotten_after_a_while,
 }
 
 const DAY: Duration = Duration::from_hours(24);
 
-async fn old_requests_and_events_are_forgotten_in_batches_and_new_ones_stay(world: World) {
+async fn old_events_are_forgotten_in_batches_and_new_ones_stay(world: World) {
     let keep = async |count: usize| {
         let now = world.now();
         let mut tx = world.store.begin().await.unwrap();
-        let delivery = |_| Delivery {
-            id: world.ids.next(),
-            surface_id: world.surface,
-            received_at: now,
-            headers: "{}".to_owned(),
-            body: "x".into(),
-        };
-        let deliveries: Vec<Delivery> = (0..count).map(delivery).collect();
-        tx.insert_deliveries(world.tenant, &deliveries).await.unwrap();
         let event = |_| Event {
             id: world.ids.next(),
             kind: EventKind::SurfaceError,
@@ -45,46 +34,22 @@ async fn old_requests_and_events_are_forgotten_in_batches_and_new_ones_stay(worl
         };
         tx.insert_events(world.tenant, &(0..count).map(event).collect::<Vec<_>>()).await.unwrap();
         tx.commit().await.unwrap();
-        deliveries
     };
     keep(25).await;
     let oldest = world.store.list_events(world.tenant, None, 1).await.unwrap()[0].id;
     world.clock.advance(DAY);
-    let young = keep(3).await;
+    keep(3).await;
     let (store, tenant, middle) = (&world.store, world.tenant, world.now() - 1.hour());
     let mut counts = Vec::new();
     for _ in 0..3 {
-        let deliveries = store.prune_deliveries(tenant, middle, 20).await.unwrap();
-        counts.push((deliveries, store.prune_events(tenant, middle, 20).await.unwrap()));
+        counts.push(store.prune_events(tenant, middle, 20).await.unwrap());
     }
-    assert_eq!(counts, [(20, 20), (5, 5), (0, 0)]);
+    assert_eq!(counts, [20, 5, 0]);
     assert_eq!(store.list_events(tenant, None, 100).await.unwrap().len(), 3);
     let after_the_forgotten = store.list_events(tenant, Some(oldest), 100).await.unwrap();
     assert_eq!(after_the_forgotten.len(), 3, "who was away for long goes on with what there is");
     assert!(store.list_events(tenant, Some(world.ids.next()), 100).await.unwrap().is_empty());
-    assert!(store.get_delivery(tenant, world.surface, young[0].id).await.unwrap().is_some());
     assert_eq!(store.list_tenants().await.unwrap(), [tenant]);
-}
-
-async fn settled_dead_letters_are_forgotten_and_open_ones_stay(world: World) {
-    let letter = |status| DeadLetter {
-        id: world.ids.next(),
-        surface_id: world.surface,
-        reason: "broken".to_owned(),
-        status,
-        attempts: 1,
-        origin: "{}".to_owned(),
-        body: "x".into(),
-        created_at: world.now(),
-    };
-    let letters: Vec<_> = DeadLetterStatus::ALL.iter().map(|status| letter(*status)).collect();
-    let mut tx = world.store.begin().await.unwrap();
-    tx.insert_dead_letters(world.tenant, &letters).await.unwrap();
-    tx.commit().await.unwrap();
-    world.clock.advance(DAY);
-    assert_eq!(world.store.prune_dead_letters(world.tenant, world.now(), 100).await.unwrap(), 2);
-    let left = world.store.list_dead_letters(world.tenant, world.surface, None, None, 10).await.unwrap();
-    assert_eq!(left.rows.iter().map(|letter| letter.status).collect::<Vec<_>>(), [DeadLetterStatus::Open]);
 }
 
 async fn outcomes_of_another_uid_validity_are_forgotten_once_the_mailbox_is_calm(world: World) {
