@@ -12,8 +12,10 @@ mod keys;
 mod migrate;
 mod openapi;
 pub mod output;
+mod replay;
 mod rotate;
 mod surfaces;
+mod trial;
 
 use crate::config::Config;
 use clap::{Args, Parser, Subcommand};
@@ -61,6 +63,8 @@ pub enum Command {
     /// Verify, poll and look at a mailbox; asks a running worker.
     #[command(subcommand)]
     Imap(imap::Command),
+    /// Read dead letters of a surface again; asks a running worker.
+    Replay(replay::Arguments),
     /// Take mail in files into the store, as history; works beside a running daemon.
     Import(import::Arguments),
     /// Check configuration, store, key, disk, clock and each mailbox.
@@ -95,6 +99,7 @@ pub async fn run(command: Command, config: Config) -> ExitCode {
         Command::Keys(command) => keys::run(command, config).await,
         Command::Surfaces(command) => surfaces::run(command, &config).await,
         Command::Imap(command) => imap::run(command, &config).await,
+        Command::Replay(arguments) => replay::run(&arguments, &config).await,
         Command::Import(arguments) => import::run(arguments, config).await,
         Command::Doctor(arguments) => doctor::run(arguments, config).await,
         Command::Migrate => migrate::run(config).await,

@@ -15,6 +15,7 @@ mod architecture;
 mod browser;
 mod cli;
 mod declared;
+mod faults;
 mod fleet;
 mod mailbox;
 mod readme;
