@@ -156,6 +156,7 @@ impl App {
         tokio::spawn(upkeep::run(self.site.clone(), life.stopping.clone()));
         tokio::spawn(self.media.run(life.stopping.clone()));
         tokio::spawn(http::webhooks::drain(self.state.clone(), life.stopping.clone()));
+        self.state.services.receivers.warm(&self.state).await;
         let polling = self.state.supervisor.worker(pipeline).run(life.stopping.clone());
         let mut polling = tokio::spawn(polling);
         let serving = http::serve(self.listener, http::router(self.state), limits, life.stopping.clone());
