@@ -33,6 +33,8 @@ pub const EXTERNAL_ID_CHARS: usize = 500;
 pub const SUBJECT_CHARS: usize = 1_000;
 /// A person's or surface's name in characters.
 pub const NAME_CHARS: usize = 255;
+/// `type` and `environment` of a surface, in characters.
+pub const WORD_CHARS: usize = 50;
 /// How far apart a webhook's timestamp and our clock may be, both ways, in seconds.
 pub const WEBHOOK_TOLERANCE_SECONDS: i64 = 300;
 /// How often a store transaction is tried again after a conflict.
