@@ -14,6 +14,7 @@ mod api;
 mod architecture;
 mod browser;
 mod cli;
+mod declared;
 mod faults;
 mod fleet;
 mod mailbox;
