@@ -11,7 +11,8 @@ mod keys;
 mod migrate;
 mod openapi;
 pub mod output;
-mod rotate;
+mod replay;
+
 mod surfaces;
 
 use crate::config::Config;
@@ -60,6 +61,8 @@ pub enum Command {
     /// Verify, poll and look at a mailbox; asks a running worker.
     #[command(subcommand)]
     Imap(imap::Command),
+    /// Take dead letters through the pipeline again; asks a running worker.
+    Replay(replay::Arguments),
     /// Take mail in files into the store, as history; works beside a running daemon.
     Import(import::Arguments),
     /// Check configuration, store, key, disk, clock and each mailbox.
@@ -91,6 +94,7 @@ pub async fn run(command: Command, config: Config) -> ExitCode {
         Command::Keys(command) => keys::run(command, config).await,
         Command::Surfaces(command) => surfaces::run(command, &config).await,
         Command::Imap(command) => imap::run(command, &config).await,
+        Command::Replay(arguments) => replay::run(arguments, &config).await,
         Command::Import(arguments) => import::run(arguments, config).await,
         Command::Doctor(arguments) => doctor::run(arguments, config).await,
         Command::Migrate => migrate::run(config).await,

@@ -65,6 +65,7 @@ pub enum Phase {
     List,
     Idle,
     Noop,
+    Act,
     Logout,
 }
 
@@ -85,6 +86,7 @@ impl fmt::Display for Phase {
             Self::List => "listing folders",
             Self::Idle => "IDLE",
             Self::Noop => "NOOP",
+            Self::Act => "changing mail on the server",
             Self::Logout => "LOGOUT",
         })
     }

@@ -290,6 +290,10 @@ impl Writing<'_> {
 
     async fn write_progress(&self, tx: &mut Tx, receipts: &[Receipt]) -> Result<()> {
         let Some(progress) = self.unit.progress else { return Ok(()) };
+        let letters = progress.letters(self.unit.ids, self.unit.now);
+        if !letters.is_empty() {
+            tx.insert_dead_letters(self.unit.tenant, &letters).await?;
+        }
         let settled = progress.settled.iter();
         let settled =
             settled.map(|(uid, outcome)| LedgerRow { uid: *uid, outcome: *outcome, message_id: None });

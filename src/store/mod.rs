@@ -25,6 +25,7 @@ mod migrate;
 pub mod outbox;
 mod participants;
 mod pending;
+mod readings;
 pub mod surfaces;
 pub mod tenants;
 

@@ -1,7 +1,8 @@
 //! FETCH and SEARCH.
 
 use super::server::{FETCH, brief, exchange, fetch, last_exchange, session, session_with};
-use crate::imap::{ErrorClass, Gmail, Listed};
+use crate::envelope::GmailIds;
+use crate::imap::{ErrorClass, Listed};
 
 #[tokio::test]
 async fn mails_come_with_size_and_date() {
@@ -133,7 +134,7 @@ async fn gmail_ids_are_asked_for_where_they_are_offered() {
     let expected = "UID FETCH 7 (UID RFC822.SIZE INTERNALDATE X-GM-MSGID X-GM-THRID BODY.PEEK[])";
     let (result, mails) = exchange(fetch(session, &[7]), &mut server, expected, answer).await;
     result.unwrap();
-    assert_eq!(mails[0].gmail, Some(Gmail { message_id: 12, thread_id: 11 }));
+    assert_eq!(mails[0].gmail, Some(GmailIds { message_id: 12, thread_id: 11 }));
 }
 
 /// C14: Exchange takes no command lines much over 1,000 characters.

@@ -12,7 +12,7 @@ async fn log_in(target: Target, script: impl AsyncFnOnce(Server)) -> Result<Sess
 }
 
 fn bearer(mechanism: Mechanism) -> Target {
-    Target { auth: Auth::Bearer { token: "t0ken".into(), mechanism }, ..target() }
+    Target { auth: Auth::Bearer { token: "t0ken".into(), mechanism: Some(mechanism) }, ..target() }
 }
 
 #[tokio::test]
