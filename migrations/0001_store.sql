@@ -329,5 +329,13 @@ CREATE TABLE leases (
     epoch bigint NOT NULL,
     expires_at bigint NOT NULL
 );
+
+-- Workers that live: as many share the buckets.
+CREATE TABLE workers (
+    id uuid NOT NULL PRIMARY KEY,
+    expires_at bigint NOT NULL
+)
+-- sqlite: WITHOUT ROWID
+;
 WITH RECURSIVE buckets (bucket) AS (SELECT 0 UNION ALL SELECT bucket + 1 FROM buckets WHERE bucket < 63)
 INSERT INTO leases (bucket, worker, epoch, expires_at) SELECT bucket, NULL, 0, 0 FROM buckets;

@@ -32,7 +32,7 @@ pub const STORE_ATTEMPTS: u32 = 8;
 /// Buckets that mailboxes are leased in.
 pub const LEASE_BUCKETS: u16 = 64;
 /// How long a lease lasts without renewal, in seconds.
-pub const LEASE_SECONDS: i64 = 60;
+pub const LEASE_SECONDS: i64 = 40;
 /// Messages of one webhook request.
 pub const WEBHOOK_MESSAGES: usize = 5_000;
 /// Fields of one form body.

@@ -102,6 +102,27 @@ impl Store {
         rows.iter().map(|row| read_mailbox(&mut row.fields())).collect()
     }
 
+    /// Which mailboxes [`Store::list_enabled_mailboxes`] would give, each with the revision of its settings.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn list_enabled_revisions(&self, buckets: &[u16]) -> Result<Vec<(TenantId, SurfaceId, i64)>> {
+        let select = Statement::new(
+            "WITH {rows} SELECT b.tenant_id, b.surface_id, b.revision
+             FROM r CROSS JOIN mailboxes b CROSS JOIN surfaces s
+             WHERE b.bucket = r.bucket AND b.enabled = 1 AND s.tenant_id = b.tenant_id AND s.id = b.surface_id
+                AND s.status IN ('draft', 'active')",
+        );
+        let buckets = Rowset::of_any_tenant(buckets).int("bucket", |bucket| i64::from(*bucket));
+        let rows = self.pools.fetch(select.rows(buckets)).await?;
+        rows.iter()
+            .map(|row| {
+                let mut fields = row.fields();
+                Ok((fields.id()?, fields.id()?, fields.int()?))
+            })
+            .collect()
+    }
+
     /// How polling a surface goes.
     ///
     /// # Errors

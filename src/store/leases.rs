@@ -1,14 +1,42 @@
 //! Leases: which worker polls which buckets of mailboxes, and the fence that keeps a worker that has
 //! lost its lease from writing.
 
-use super::dialect::Statement;
+use super::dialect::{Rowset, Statement};
 use super::imap::Lease;
 use super::{Result, Store, StoreError, Tx};
 use crate::ids::WorkerId;
 use crate::limits::LEASE_SECONDS;
 use jiff::Timestamp;
 
+/// How long a worker that was not heard of is remembered after it stopped counting, in seconds.
+const FORGOTTEN_AFTER_SECONDS: i64 = 3_600;
+
 impl Store {
+    /// Notes that `worker` lives, for as long as a lease lasts, and gives the number of workers that live,
+    /// itself included, by the store's clock (`now` is used on SQLite only).
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn announce_worker(&self, worker: WorkerId, now: Timestamp) -> Result<usize> {
+        let mut tx = self.begin().await?;
+        let clock = tx.work.lease_clock(now);
+        let until = format!("{clock} + {}", LEASE_SECONDS * 1_000_000);
+        let upsert = format!(
+            "INSERT INTO workers (id, expires_at) VALUES ($1, {until})
+             ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at"
+        );
+        tx.work.execute(Statement::new(upsert).bind(worker)).await?;
+        let forgotten = FORGOTTEN_AFTER_SECONDS * 1_000_000;
+        tx.work
+            .execute(Statement::new(format!("DELETE FROM workers WHERE expires_at < {clock} - {forgotten}")))
+            .await?;
+        let count = format!("SELECT count(*) FROM workers WHERE expires_at >= {clock}");
+        let rows = tx.work.fetch(Statement::new(count)).await?;
+        let living = rows.first().map(|row| row.fields().int()).transpose()?.unwrap_or(1);
+        tx.commit().await?;
+        Ok(usize::try_from(living).unwrap_or(1).max(1))
+    }
+
     /// Renews the buckets that `worker` holds and takes free or expired ones, at most `limit` more, by
     /// the store's clock (`now` is used on SQLite only, where there is one process). Gives all it
     /// holds now, ascending.
@@ -49,7 +77,7 @@ impl Store {
         leases
     }
 
-    /// Gives back every bucket that `worker` holds.
+    /// Gives back every bucket that `worker` holds; it does not live any more.
     ///
     /// # Errors
     /// Any [`super::StoreError`].
@@ -57,6 +85,21 @@ impl Store {
         let mut tx = self.begin().await?;
         let release = Statement::new("UPDATE leases SET worker = NULL WHERE worker = $1");
         tx.work.execute(release.bind(worker)).await?;
+        tx.work.execute(Statement::new("DELETE FROM workers WHERE id = $1").bind(worker)).await?;
+        tx.commit().await
+    }
+
+    /// Gives back those of `buckets` that `worker` holds.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn give_back_leases(&self, worker: WorkerId, buckets: &[u16]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let release = Statement::new(
+            "WITH {rows} UPDATE leases SET worker = NULL WHERE worker = $1 AND bucket IN (SELECT r.bucket FROM r)",
+        );
+        let rows = Rowset::of_any_tenant(buckets).int("bucket", |bucket| i64::from(*bucket));
+        tx.work.execute(release.bind(worker).rows(rows)).await?;
         tx.commit().await
     }
 }

@@ -14,6 +14,7 @@ pub mod explanation;
 mod failure;
 pub mod hosts;
 mod identity;
+mod leases;
 mod live;
 mod now;
 pub mod providers;

@@ -2,32 +2,33 @@
 
 use super::backoff::Trouble;
 use super::connect::Connector;
+use super::leases::Leases;
 use super::live::{LiveMailbox, LiveSurface};
 use super::settings::{Account, SettingsError};
 use super::task::{Exit, Task};
 use super::{Intake, PollFailure, Shared};
-use crate::ids::SurfaceId;
-use crate::limits::{LEASE_BUCKETS, LEASE_SECONDS};
+use crate::ids::{SurfaceId, TenantId};
 use crate::secret::SecretError;
 use crate::store::StoreError;
 use crate::store::imap::{Lease, MailboxHealth, MailboxSettings};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How often leases are renewed.
-const RENEW_EVERY: Duration = Duration::from_secs(20);
-/// How long one renewal may take.
-const RENEW_LIMIT: Duration = Duration::from_secs(10);
+/// How long giving leases back may take at the end.
+const RELEASE_LIMIT: Duration = Duration::from_secs(10);
 /// How often the store is asked what is to be polled; a wake-up comes sooner.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How long that may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(20);
 /// Starts a second when many mailboxes begin at once.
 const STARTS_PER_SECOND: u32 = 50;
+/// How far ahead starts are planned. What is beyond it is begun with at a later look, so that leases are renewed in
+/// between, however many mailboxes there are.
+const PLAN_AHEAD: Duration = LOOK_EVERY;
 /// How long a task may take to end after it was told to, before it is cut off.
 const END_LIMIT: Duration = Duration::from_secs(30);
 /// How long all of them may take when the process stops.
@@ -43,16 +44,11 @@ pub struct Worker<I> {
     running: HashMap<SurfaceId, Running>,
     /// Which task belongs to which surface, for those that end without a word.
     owners: HashMap<Id, SurfaceId>,
-    leases: HashMap<u16, Held>,
-    renewed_at: Option<Instant>,
+    leases: Leases,
+    /// When the next mailbox may begin: starts stand in a queue of moments.
+    next_start: Instant,
     /// Panics of a surface's tasks, which delay its next start.
     panics: HashMap<SurfaceId, u32>,
-}
-
-struct Held {
-    lease: Lease,
-    /// Counted from the START of the renewal: the store's clock may have begun then.
-    trusted_until: Instant,
 }
 
 struct Running {
@@ -84,8 +80,8 @@ impl<I: Intake> Worker<I> {
             tasks: JoinSet::new(),
             running: HashMap::new(),
             owners: HashMap::new(),
-            leases: HashMap::new(),
-            renewed_at: None,
+            leases: Leases::default(),
+            next_start: Instant::now(),
             panics: HashMap::new(),
         }
     }
@@ -103,52 +99,32 @@ impl<I: Intake> Worker<I> {
                 _ = ticks.tick() => {}
                 () = shared.wake.notified() => {}
             }
-            self.renew().await;
-            self.drop_untrusted();
+            while let Some(ended) = self.tasks.try_join_next_with_id() {
+                self.note_end(ended);
+            }
+            // Leases first, before anything else.
+            self.leases.renew(&shared.parts).await;
+            self.end_without_lease();
             self.cut_off_stalled();
             self.look().await;
+            let busy: HashSet<u16> = self.running.values().map(|running| running.lease.bucket).collect();
+            self.leases.give_back(&shared.parts, |bucket| busy.contains(&bucket)).await;
             self.shared.rounds.send_modify(|round| *round += 1);
         }
         self.end_all().await;
     }
 
-    /// Leases first, before anything else.
-    async fn renew(&mut self) {
-        if self.renewed_at.is_some_and(|at| at.elapsed() < RENEW_EVERY) {
-            return;
-        }
-        let started = Instant::now();
-        let parts = &self.shared.parts;
-        let acquiring =
-            parts.store.acquire_leases(parts.worker, usize::from(LEASE_BUCKETS), parts.clock.now());
-        let leases = match timeout(RENEW_LIMIT, acquiring).await {
-            Ok(Ok(leases)) => leases,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "leases were not renewed");
-                return;
-            }
-            Err(_) => {
-                tracing::warn!("leases were not renewed in time");
-                return;
-            }
-        };
-        self.renewed_at = Some(started);
-        let trusted_until = started + Duration::from_secs(LEASE_SECONDS.unsigned_abs());
-        self.leases = leases.into_iter().map(|lease| (lease.bucket, Held { lease, trusted_until })).collect();
-        let mut held = self.shared.held.write().unwrap_or_else(PoisonError::into_inner);
-        *held = self.leases.keys().copied().collect();
-    }
-
-    /// Ends the tasks whose lease is gone, has another epoch, or was not renewed in time.
-    fn drop_untrusted(&mut self) {
-        let now = Instant::now();
-        self.leases.retain(|_, held| held.trusted_until > now);
+    /// Ends the tasks whose lease is gone, leaving, of another epoch, or was not renewed in time.
+    fn end_without_lease(&mut self) {
+        self.leases.drop_untrusted();
         for running in self.running.values_mut() {
-            let held = self.leases.get(&running.lease.bucket);
-            if held.is_none_or(|held| held.lease.epoch != running.lease.epoch) {
+            let lease = self.leases.usable(running.lease.bucket);
+            if lease.is_none_or(|lease| lease.epoch != running.lease.epoch) {
                 running.end();
             }
         }
+        let mut held = self.shared.held.write().unwrap_or_else(PoisonError::into_inner);
+        *held = self.leases.usable_buckets().into_iter().collect();
     }
 
     /// Tasks that have promised to be heard of and were not, or that do not end.
@@ -167,50 +143,67 @@ impl<I: Intake> Worker<I> {
 
     /// Compares what is to be polled with what is polled.
     async fn look(&mut self) {
-        let buckets: Vec<u16> = self.leases.keys().copied().collect();
+        let buckets = self.leases.usable_buckets();
         let wanted = if buckets.is_empty() {
             Ok(Ok(Vec::new()))
         } else {
-            timeout(LOOK_LIMIT, self.shared.parts.store.list_enabled_mailboxes(&buckets)).await
+            timeout(LOOK_LIMIT, self.shared.parts.store.list_enabled_revisions(&buckets)).await
         };
-        let wanted: HashMap<SurfaceId, MailboxSettings> = match wanted {
-            Ok(Ok(found)) => found.into_iter().map(|settings| (settings.surface_id, settings)).collect(),
+        let wanted: HashMap<SurfaceId, (TenantId, i64)> = match wanted {
+            Ok(Ok(found)) => {
+                found.into_iter().map(|(tenant, surface, revision)| (surface, (tenant, revision))).collect()
+            }
             Ok(Err(error)) => return tracing::warn!(%error, "what is to be polled could not be read"),
             Err(_) => return tracing::warn!("what is to be polled could not be read in time"),
         };
         for (surface, running) in &mut self.running {
-            if wanted.get(surface).is_none_or(|settings| settings.revision != running.revision) {
+            if wanted.get(surface).is_none_or(|(_, revision)| *revision != running.revision) {
                 running.end();
             }
         }
-        self.shared.unusable.write().unwrap_or_else(PoisonError::into_inner).retain(
-            |surface, (revision, _)| {
-                wanted.get(surface).is_some_and(|settings| settings.revision == *revision)
-            },
-        );
+        self.shared
+            .unusable
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|surface, (tried, _)| wanted.get(surface).is_some_and(|(_, revision)| revision == tried));
         self.panics.retain(|surface, _| wanted.contains_key(surface));
-        let mut starts: u32 = 0;
-        for (surface, settings) in wanted {
-            if self.running.contains_key(&surface)
-                || self.shared.unusable(surface, settings.revision).is_some()
-            {
+        let begun = Instant::now();
+        for (surface, (tenant, revision)) in wanted {
+            if self.running.contains_key(&surface) || self.shared.unusable(surface, revision).is_some() {
                 continue;
             }
-            let Some(lease) = self.leases.get(&Lease::bucket_of(surface)).map(|held| held.lease) else {
-                continue;
-            };
-            let delay = Duration::from_secs(1) / STARTS_PER_SECOND * starts;
-            starts = starts.saturating_add(1);
-            self.begin(settings, lease, delay).await;
+            let now = Instant::now();
+            let start = self.next_start.max(now);
+            if start.duration_since(now) >= PLAN_AHEAD || begun.elapsed() >= PLAN_AHEAD {
+                break;
+            }
+            let Some(lease) = self.leases.usable(Lease::bucket_of(surface)) else { continue };
+            if self.begin((tenant, surface), lease, start.duration_since(now)).await {
+                self.next_start = start + Duration::from_secs(1) / STARTS_PER_SECOND;
+            }
         }
     }
 
-    async fn begin(&mut self, settings: MailboxSettings, lease: Lease, delay: Duration) {
-        let (surface, revision) = (settings.surface_id, settings.revision);
+    /// Whether there is something to begin with, usable or not.
+    async fn begin(
+        &mut self,
+        (tenant, surface): (TenantId, SurfaceId),
+        lease: Lease,
+        delay: Duration,
+    ) -> bool {
+        let settings = match self.shared.parts.store.get_mailbox(tenant, surface).await {
+            Ok(Some(settings)) if settings.enabled => settings,
+            Ok(_) => return false,
+            Err(error) => {
+                tracing::warn!(%surface, %error, "the settings of a mailbox could not be read");
+                return false;
+            }
+        };
+        let revision = settings.revision;
         if let Err(error) = self.try_begin(&settings, lease, delay).await {
             tracing::error!(%surface, %error, "a mailbox cannot be polled");
             if matches!(error, BeginError::Store(_)) {
-                return;
+                return true;
             }
             let failure = PollFailure { trouble: Trouble::Config, words: error.to_string() };
             self.shared
@@ -220,6 +213,7 @@ impl<I: Intake> Worker<I> {
                 .insert(surface, (revision, failure));
             self.keep_unusable(&settings, &error).await;
         }
+        true
     }
 
     async fn try_begin(
@@ -314,8 +308,7 @@ impl<I: Intake> Worker<I> {
                 tracing::warn!(%surface, "another worker has taken the mailbox over");
                 let bucket = running.lease.bucket;
                 running.end();
-                self.leases.remove(&bucket);
-                self.renewed_at = None;
+                self.leases.forget(bucket);
             }
             None => {
                 // Panicked or cut off: the other mailboxes of the surface go on anew with it.
@@ -341,10 +334,10 @@ impl<I: Intake> Worker<I> {
             while self.tasks.join_next().await.is_some() {}
         }
         let saves = self.running.values().map(|running| running.live.save());
-        let _ = timeout(RENEW_LIMIT, futures_util::future::join_all(saves)).await;
+        let _ = timeout(RELEASE_LIMIT, futures_util::future::join_all(saves)).await;
         self.shared.surfaces.write().unwrap_or_else(PoisonError::into_inner).clear();
         let parts = &self.shared.parts;
-        match timeout(RENEW_LIMIT, parts.store.release_leases(parts.worker)).await {
+        match timeout(RELEASE_LIMIT, parts.store.release_leases(parts.worker)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(%error, "leases were not given back; they run out by themselves");

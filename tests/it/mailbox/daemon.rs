@@ -2,14 +2,27 @@
 
 use super::reader::mail;
 use super::world::World;
+use crate::servers::worker::{Engine, on_both_stores};
 use inlet::clock::ManualClock;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_mailbox_is_started_polled_and_shown() {
-    let Some(world) = World::new().await else { return };
+on_both_stores! {
+    a_mailbox_is_started_polled_and_shown,
+    mail_that_arrives_is_announced_by_idle,
+    mail_that_arrives_is_found_by_the_timer,
+    a_restart_goes_on_where_the_cursor_stands,
+    a05_a_uidvalidity_change_doubles_nothing_and_loses_nothing,
+    a21_the_same_mails_in_two_mailboxes_are_one_message_each,
+    a_mail_of_ours_in_sent_and_in_the_inbox_ends_as_outbound,
+    stop_ends_polling_and_start_resumes,
+    b27_many_polls_at_once_share_and_all_succeed,
+    i03_a_worker_killed_while_it_reads_loses_nothing_and_doubles_nothing,
+}
+
+async fn a_mailbox_is_started_polled_and_shown(engine: Engine) {
+    let Some(world) = World::on(engine).await else { return };
     world.user.deliver("INBOX", &[mail(1), mail(2), mail(3)]);
     let (status, answer) = world.call(Method::POST, "poll", None).await;
     assert_eq!((status, &answer["code"]), (400, &json!("MAILBOX_NOT_CONFIGURED")));
@@ -50,9 +63,8 @@ async fn a_mailbox_is_started_polled_and_shown() {
     assert!(!shown.to_string().contains("secret"), "{shown}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn mail_that_arrives_is_announced_by_idle() {
-    let Some(world) = World::new().await else { return };
+async fn mail_that_arrives_is_announced_by_idle(engine: Engine) {
+    let Some(world) = World::on(engine).await else { return };
     world.start(json!({})).await;
     world.poll().await;
     let mut events = world.events().await;
@@ -61,11 +73,10 @@ async fn mail_that_arrives_is_announced_by_idle() {
     assert_eq!(world.subjects().await, ["number 7"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn mail_that_arrives_is_found_by_the_timer() {
+async fn mail_that_arrives_is_found_by_the_timer(engine: Engine) {
     // The test's clock stands a moment before the full minute: the schedule's next time is always that moment away.
     let clock = ManualClock::new("2026-11-02T10:00:59.9Z".parse().unwrap());
-    let Some(world) = World::with_clock(Some(Arc::new(clock))).await else { return };
+    let Some(world) = World::with_clock(engine, Arc::new(clock)).await else { return };
     world.start(json!({"idle": false, "schedule": "* * * * *"})).await;
     world.poll().await;
     let mut events = world.events().await;
@@ -73,9 +84,8 @@ async fn mail_that_arrives_is_found_by_the_timer() {
     events.wait_for("Text 8.").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restart_goes_on_where_the_cursor_stands() {
-    let Some(mut world) = World::new().await else { return };
+async fn a_restart_goes_on_where_the_cursor_stands(engine: Engine) {
+    let Some(mut world) = World::on(engine).await else { return };
     world.user.deliver("INBOX", &[mail(1), mail(2)]);
     world.start(json!({})).await;
     world.poll().await;
@@ -89,9 +99,8 @@ async fn a_restart_goes_on_where_the_cursor_stands() {
     assert_eq!(world.status().await["messagesProcessed"], 3);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a05_a_uidvalidity_change_doubles_nothing_and_loses_nothing() {
-    let Some(world) = World::new().await else { return };
+async fn a05_a_uidvalidity_change_doubles_nothing_and_loses_nothing(engine: Engine) {
+    let Some(world) = World::on(engine).await else { return };
     world.user.deliver("INBOX", &(1..=20).map(mail).collect::<Vec<_>>());
     world.start(json!({"idle": false})).await;
     world.poll().await;
@@ -102,9 +111,8 @@ async fn a05_a_uidvalidity_change_doubles_nothing_and_loses_nothing() {
     assert_eq!(world.poll().await, 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a21_the_same_mails_in_two_mailboxes_are_one_message_each() {
-    let Some(world) = World::new().await else { return };
+async fn a21_the_same_mails_in_two_mailboxes_are_one_message_each(engine: Engine) {
+    let Some(world) = World::on(engine).await else { return };
     world.user.create_folder("Work");
     for mailbox in ["INBOX", "Work"] {
         world.user.deliver(mailbox, &[mail(1), mail(2)]);
@@ -118,9 +126,8 @@ async fn a21_the_same_mails_in_two_mailboxes_are_one_message_each() {
     assert_eq!(world.status().await["messagesProcessed"], 3);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_mail_of_ours_in_sent_and_in_the_inbox_ends_as_outbound() {
-    let Some(world) = World::new().await else { return };
+async fn a_mail_of_ours_in_sent_and_in_the_inbox_ends_as_outbound(engine: Engine) {
+    let Some(world) = World::on(engine).await else { return };
     world.user.create_folder("Sent");
     let ours = mail(1).replace("ann@example.com", "desk@example.com").replace("To: desk@", "To: bob@");
     for mailbox in ["INBOX", "Sent"] {
@@ -138,9 +145,8 @@ async fn a_mail_of_ours_in_sent_and_in_the_inbox_ends_as_outbound() {
     assert_eq!(directions, ["outbound"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn stop_ends_polling_and_start_resumes() {
-    let Some(world) = World::new().await else { return };
+async fn stop_ends_polling_and_start_resumes(engine: Engine) {
+    let Some(world) = World::on(engine).await else { return };
     world.user.deliver("INBOX", &[mail(1)]);
     world.start(json!({})).await;
     world.poll().await;
@@ -159,9 +165,8 @@ async fn stop_ends_polling_and_start_resumes() {
     assert_eq!(world.subjects().await, ["number 1", "number 2"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn b27_many_polls_at_once_share_and_all_succeed() {
-    let Some(world) = World::new().await else { return };
+async fn b27_many_polls_at_once_share_and_all_succeed(engine: Engine) {
+    let Some(world) = World::on(engine).await else { return };
     world.user.deliver("INBOX", &(1..=50).map(mail).collect::<Vec<_>>());
     world.start(json!({})).await;
     let polls = futures_util::future::join_all((0..100).map(|_| world.poll())).await;
@@ -243,15 +248,14 @@ async fn what_is_wrong_with_the_settings_is_told_at_once() {
     assert_eq!(world.send(Method::GET, missing, None).await.0, 404);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn i03_a_worker_killed_while_it_reads_loses_nothing_and_doubles_nothing() {
-    let Some(mut world) = World::with_process().await else { return };
+async fn i03_a_worker_killed_while_it_reads_loses_nothing_and_doubles_nothing(engine: Engine) {
+    let Some(mut world) = World::with_process(engine).await else { return };
     world.user.deliver("INBOX", &(1..=2_000).map(mail).collect::<Vec<_>>());
     world.start(json!({})).await;
     for text in ["Text 1.", "Text 600.", "Text 1100."] {
         // Somewhere behind this mail's commit.
         world.events().await.wait_for(text).await;
-        world.crash().await;
+        world.crash();
     }
     world.poll().await;
     assert_eq!(world.status().await["lastUid"], 2_000);

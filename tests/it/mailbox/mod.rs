@@ -1,5 +1,6 @@
 //! Mailboxes read from a real server.
 
+mod corpora;
 mod daemon;
 mod polling;
 mod reader;

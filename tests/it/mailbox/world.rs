@@ -1,6 +1,7 @@
 //! The whole daemon beside a real mail server: started as `inlet serve` does it, used over its API.
 
 use crate::servers::dovecot::{Dovecot, PASSWORD, User, dovecot};
+use crate::servers::worker::{ENCRYPTION_KEY, Engine, KEY, Worker};
 use inlet::app::{App, Ended};
 use inlet::clock::Clock;
 use inlet::config::Config;
@@ -9,13 +10,10 @@ use inlet::site::Site;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-const KEY: &str = "a-key-for-tests-of-mailboxes";
 /// Longer than anything takes that works.
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -24,10 +22,17 @@ pub struct World {
     pub server: &'static Dovecot,
     pub user: User<'static>,
     pub surface: String,
-    directory: Arc<tempfile::TempDir>,
-    clock: Option<Arc<dyn Clock>>,
+    place: Place,
     daemon: Daemon,
     client: Client,
+}
+
+/// What a daemon is started on, and again after it has ended.
+struct Place {
+    directory: tempfile::TempDir,
+    /// `None` is SQLite in the directory.
+    database: Option<String>,
+    clock: Option<Arc<dyn Clock>>,
 }
 
 struct Daemon {
@@ -37,51 +42,44 @@ struct Daemon {
 
 enum Running {
     Here(Lifecycle, JoinHandle<Ended>),
-    Process(Child),
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        if let Running::Process(child) = &mut self.running {
-            drop(child.kill());
-            drop(child.wait());
-        }
-    }
+    Process(Worker),
 }
 
 impl World {
     /// A daemon with an empty SQLite store and an email surface that is not yet configured; `None` where there is no
     /// mail server.
     pub async fn new() -> Option<Self> {
-        Self::with_clock(None).await
+        Self::on(Engine::Sqlite).await
+    }
+
+    /// The same on either store; `None` also where there is no PostgreSQL.
+    pub async fn on(engine: Engine) -> Option<Self> {
+        Self::build(engine, None, false).await
     }
 
     /// The same with a clock of the test's own.
-    pub async fn with_clock(clock: Option<Arc<dyn Clock>>) -> Option<Self> {
-        Self::build(clock, false).await
+    pub async fn with_clock(engine: Engine, clock: Arc<dyn Clock>) -> Option<Self> {
+        Self::build(engine, Some(clock), false).await
     }
 
     /// The same with the daemon in a process of its own, so that it can be killed.
-    pub async fn with_process() -> Option<Self> {
-        Self::build(None, true).await
+    pub async fn with_process(engine: Engine) -> Option<Self> {
+        Self::build(engine, None, true).await
     }
 
-    async fn build(clock: Option<Arc<dyn Clock>>, is_process: bool) -> Option<Self> {
+    async fn build(engine: Engine, clock: Option<Arc<dyn Clock>>, is_process: bool) -> Option<Self> {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
         let server = dovecot()?;
-        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let database = engine.database().await?;
+        let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("ca.pem"), &server.certificate).unwrap();
-        let daemon = if is_process {
-            Daemon::launch(&directory)
-        } else {
-            Daemon::start(&directory, clock.clone()).await
-        };
+        let place = Place { directory, database, clock };
+        let daemon = if is_process { Daemon::launch(&place) } else { Daemon::start(&place).await };
         let client = Client::builder().no_proxy().build().unwrap();
-        let mut world =
-            Self { server, user: server.user(), surface: String::new(), directory, clock, daemon, client };
+        let mut world = Self { server, user: server.user(), surface: String::new(), place, daemon, client };
         world.surface = world.new_surface().await;
         Some(world)
     }
@@ -164,11 +162,10 @@ impl World {
     }
 
     /// Kills the daemon's process with SIGKILL and starts another one on the same data.
-    pub async fn crash(&mut self) {
-        let Running::Process(child) = &mut self.daemon.running else { panic!("not a process of its own") };
-        child.kill().unwrap();
-        child.wait().unwrap();
-        self.daemon = Daemon::launch(&self.directory);
+    pub fn crash(&mut self) {
+        let Running::Process(worker) = &mut self.daemon.running else { panic!("not a process of its own") };
+        worker.kill();
+        self.daemon = Daemon::launch(&self.place);
     }
 
     /// Stops the daemon as SIGTERM does and starts another one on the same data.
@@ -176,21 +173,26 @@ impl World {
         let Running::Here(life, running) = &mut self.daemon.running else { panic!("a process of its own") };
         life.stopping.cancel();
         assert_eq!(running.await.unwrap(), Ended::Finished);
-        self.daemon = Daemon::start(&self.directory, self.clock.clone()).await;
+        self.daemon = Daemon::start(&self.place).await;
     }
 }
 
 impl Daemon {
-    async fn start(directory: &tempfile::TempDir, clock: Option<Arc<dyn Clock>>) -> Self {
+    async fn start(place: &Place) -> Self {
+        let directory = place.directory.path();
         let mut config = Config::default();
-        config.data.dir = directory.path().join("data");
+        config.data.dir = directory.join("data");
         config.server.listen = "127.0.0.1:0".parse().unwrap();
         config.auth.api_key = Some(KEY.into());
         config.network.allow_private_hosts = true;
-        config.tls.extra_ca = vec![directory.path().join("ca.pem")];
+        config.tls.extra_ca = vec![directory.join("ca.pem")];
+        if let Some(database) = &place.database {
+            config.store.url = Some(database.clone().into());
+            config.encryption.key = Some(ENCRYPTION_KEY.into());
+        }
         let mut site = Site::open(config).await.unwrap();
-        if let Some(clock) = clock {
-            site.clock = clock;
+        if let Some(clock) = &place.clock {
+            site.clock = clock.clone();
         }
         let app = App::at(site, PrometheusBuilder::new().build_recorder().handle()).await.unwrap();
         let (url, life) = (app.url().to_owned(), Lifecycle::default());
@@ -199,24 +201,9 @@ impl Daemon {
         Self { url, running: Running::Here(life, running) }
     }
 
-    fn launch(directory: &tempfile::TempDir) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_inlet"))
-            .current_dir(directory.path())
-            .env_clear()
-            .env("INLET_LISTEN", "127.0.0.1:0")
-            .env("INLET_LOG", "error")
-            .env("INLET_API_KEY", KEY)
-            .env("INLET_DATA_DIR", directory.path().join("data"))
-            .env("INLET__NETWORK__ALLOW_PRIVATE_HOSTS", "true")
-            .env("SSL_CERT_FILE", directory.path().join("ca.pem"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut ready = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-        let url = ready.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
-        Self { url, running: Running::Process(child) }
+    fn launch(place: &Place) -> Self {
+        let worker = Worker::start(place.directory.path(), place.database.as_deref());
+        Self { url: worker.url.clone(), running: Running::Process(worker) }
     }
 }
 

@@ -68,6 +68,9 @@ async fn only_enabled_mailboxes_of_surfaces_that_take_messages_are_polled(world:
     assert!(of_bucket.iter().any(|mailbox| mailbox.surface_id == expected[0]));
     assert!(of_bucket.iter().all(|mailbox| Lease::bucket_of(mailbox.surface_id) == bucket));
     assert_eq!(world.store.list_enabled_mailboxes(&[]).await.unwrap(), []);
+    let revisions = world.store.list_enabled_revisions(&[bucket]).await.unwrap();
+    let expected: Vec<_> = of_bucket.iter().map(|m| (m.tenant_id, m.surface_id, m.revision)).collect();
+    assert_eq!(revisions, expected);
 }
 
 async fn health_is_empty_at_first_and_then_as_saved(world: World) {

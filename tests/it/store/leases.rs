@@ -14,6 +14,36 @@ on_both_engines! {
     a_released_bucket_gets_a_new_epoch_and_fences_the_old_holder,
     a_lost_lease_fences_and_an_unknown_one_too,
     nobody_takes_a_bucket_over_from_a_fenced_transaction_that_is_open,
+    workers_that_live_are_counted_and_those_that_leave_are_not,
+    some_buckets_are_given_back_and_the_others_kept,
+}
+
+async fn workers_that_live_are_counted_and_those_that_leave_are_not(world: World) {
+    let (store, now) = (&world.store, world.now());
+    let (first, second) = (world.ids.next::<WorkerId>(), world.ids.next::<WorkerId>());
+    assert_eq!(store.announce_worker(first, now).await.unwrap(), 1);
+    assert_eq!(store.announce_worker(first, now).await.unwrap(), 1);
+    assert_eq!(store.announce_worker(second, now).await.unwrap(), 2);
+    store.release_leases(first).await.unwrap();
+    assert_eq!(store.announce_worker(second, now).await.unwrap(), 1);
+    if store.engine() == "sqlite" {
+        store.announce_worker(first, now).await.unwrap();
+        world.clock.advance(Duration::from_secs(LEASE_SECONDS.unsigned_abs() + 1));
+        assert_eq!(store.announce_worker(second, world.now()).await.unwrap(), 1, "the first is not heard of");
+        world.clock.advance(Duration::from_hours(2));
+        assert_eq!(store.announce_worker(second, world.now()).await.unwrap(), 1);
+    }
+}
+
+async fn some_buckets_are_given_back_and_the_others_kept(world: World) {
+    let (ours, theirs) = (world.ids.next::<WorkerId>(), world.ids.next::<WorkerId>());
+    let held = world.store.acquire_leases(ours, 10, world.now()).await.unwrap();
+    let given: Vec<u16> = held[6..].iter().map(|lease| lease.bucket).collect();
+    world.store.give_back_leases(theirs, &given).await.unwrap();
+    assert_eq!(world.store.acquire_leases(ours, 0, world.now()).await.unwrap(), held, "not theirs to give");
+    world.store.give_back_leases(ours, &given).await.unwrap();
+    assert_eq!(world.store.acquire_leases(ours, 0, world.now()).await.unwrap(), held[..6]);
+    assert!(matches!(fence(&world, held[9]).await, Err(StoreError::Fenced)));
 }
 
 async fn every_bucket_has_one_holder(world: World) {

@@ -2,7 +2,7 @@
 
 mod corpora;
 mod histories;
-mod truth;
+pub mod truth;
 
 use crate::servers::postgres;
 use bytes::Bytes;

@@ -1,54 +1,22 @@
 //! A worker that dies right after an answer has lost nothing that it answered for.
 
 use super::{SECRET, proof};
+use crate::servers::worker::{Engine, KEY, Worker, on_both_stores};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-const KEY: &str = "a-key-of-the-crash-test-0123456789";
 const MESSAGES: usize = 200;
 
-/// The real program on a directory.
-struct Worker {
-    child: Child,
-    url: String,
-}
+on_both_stores! { kill_nine_right_after_the_last_answer_loses_nothing }
 
-impl Worker {
-    fn start(directory: &std::path::Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_inlet"))
-            .current_dir(directory)
-            .env_clear()
-            .env("INLET_LISTEN", "127.0.0.1:0")
-            .env("INLET_API_KEY", KEY)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let url = lines.find_map(|line| {
-            line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned)
-        });
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url: url.expect("it says where it listens") }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn kill_nine_right_after_the_last_answer_loses_nothing() {
+async fn kill_nine_right_after_the_last_answer_loses_nothing(engine: Engine) {
     // Expectation 35.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let Some(database) = engine.database().await else { return };
+    let database = database.as_deref();
     let directory = tempfile::tempdir().unwrap();
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
-    let worker = Worker::start(directory.path());
+    let worker = Worker::start(directory.path(), database);
     let order = json!({"name": "W", "type": "webhook", "inbound": {"provider": "inlet", "secret": SECRET}});
     let made = client
         .post(format!("{}/v1/surfaces", worker.url))
@@ -75,7 +43,7 @@ async fn kill_nine_right_after_the_last_answer_loses_nothing() {
     }
     // SIGKILL, at once.
     drop(worker);
-    let worker = Worker::start(directory.path());
+    let worker = Worker::start(directory.path(), database);
     let page = client
         .get(format!("{}/v1/messaging/conversations", worker.url))
         .bearer_auth(KEY)
