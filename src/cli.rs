@@ -12,6 +12,7 @@ mod migrate;
 mod openapi;
 pub mod output;
 mod replay;
+mod rotate;
 
 mod surfaces;
 

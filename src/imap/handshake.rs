@@ -71,8 +71,8 @@ impl Handshake {
         let mut this = Self::new(wire);
         let greeting = this.read_greeting(is_protected);
         match within(Phase::Greeting, limits.greeting, greeting).await {
-            Err(Error::TimedOut { .. }) if !is_protected && this.buffer.is_empty() => {
-                return Err(speaks_tls());
+            Err(Error::TimedOut { limit, .. }) if !is_protected && this.buffer.is_empty() => {
+                return Err(Error::Silent { limit });
             }
             other => other?,
         }

@@ -114,4 +114,13 @@ mod tests {
         tokio::time::advance(Duration::from_mins(61)).await;
         assert!(hosts.may_idle("a"));
     }
+
+    #[test]
+    fn d17_a_lock_that_a_panic_poisoned_is_used_on() {
+        let hosts = std::sync::Arc::new(Hosts::default());
+        let other = std::sync::Arc::clone(&hosts);
+        let panicking = std::thread::spawn(move || other.with("a", |_, _| panic!("as a test wants")));
+        assert!(panicking.join().is_err());
+        assert!(hosts.login_turn("a").is_zero() && hosts.may_idle("a"));
+    }
 }

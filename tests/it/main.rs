@@ -12,6 +12,7 @@
 
 mod api;
 mod architecture;
+mod catalogue;
 mod cli;
 mod mailbox;
 mod readme;

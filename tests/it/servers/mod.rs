@@ -2,4 +2,5 @@
 
 pub mod dovecot;
 pub mod postgres;
+pub mod scripted;
 pub mod worker;
