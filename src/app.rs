@@ -10,6 +10,7 @@ use crate::imap::{self, poll::InFlight};
 use crate::lifecycle::Lifecycle;
 use crate::limits;
 use crate::site::{FirstKey, Site, SiteError};
+use crate::spool::{Spool, SpoolError};
 use crate::store::StoreError;
 use crate::supervisor::{Identity, Parts, Supervisor};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -24,6 +25,9 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// How often raw sources that are old enough are looked for.
 const SWEEP: Duration = Duration::from_secs(3_600);
 
+/// The spool's folder in the data directory.
+const SPOOL_FOLDER: &str = "spool";
+
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -33,6 +37,9 @@ pub enum AppError {
     /// The store, after it was opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The folder of the spool.
+    #[error("the spool: {0}")]
+    Spool(#[from] SpoolError),
     /// Trust for mail servers.
     #[error(transparent)]
     Tls(#[from] imap::TlsSetupError),
@@ -95,13 +102,16 @@ impl App {
             sealer: site.sealer.clone(),
             keys: Arc::new(KeyCache::default()),
             metrics,
-            services: Arc::new(Services::new(
-                &site.store,
-                site.blobs.clone(),
-                &site.ids,
-                &site.clock,
-                CancellationToken::new(),
-            )),
+            services: Arc::new(
+                Services::new(
+                    &site.store,
+                    site.blobs.clone(),
+                    &site.ids,
+                    &site.clock,
+                    CancellationToken::new(),
+                )
+                .with_spool(open_spool(&site.config)?),
+            ),
             supervisor: supervisor(&site, identity.worker)?,
             smtp: Arc::new(smtp_rules(&site.config)?),
         };
@@ -135,6 +145,7 @@ impl App {
         let pipeline = self.state.services.pipeline.clone();
         tokio::spawn(fold_metrics(self.state.metrics.clone(), life.stopping.clone()));
         tokio::spawn(sweep_sources(self.site.clone(), life.stopping.clone()));
+        tokio::spawn(http::webhooks::drain(self.state.clone(), life.stopping.clone()));
         let polling = self.state.supervisor.worker(pipeline).run(life.stopping.clone());
         let mut polling = tokio::spawn(polling);
         let serving = http::serve(self.listener, http::router(self.state), limits, life.stopping.clone());
@@ -199,7 +210,14 @@ fn supervisor(site: &Site, worker: WorkerId) -> Result<Supervisor, AppError> {
         in_flight: InFlight::new(limits::IN_FLIGHT_BYTES as u64),
         max_message_bytes,
         worker,
+        logins_per_second: config.imap.logins_per_second,
+        lease: Duration::from_secs(config.imap.lease_seconds),
     }))
+}
+
+fn open_spool(config: &Config) -> Result<Option<Spool>, SpoolError> {
+    let most_bytes = config.webhooks.spool_bytes;
+    (most_bytes > 0).then(|| Spool::open(&config.data.dir.join(SPOOL_FOLDER), most_bytes)).transpose()
 }
 
 fn smtp_rules(config: &Config) -> Result<SmtpRules, SmtpRulesError> {

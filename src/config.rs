@@ -44,6 +44,8 @@ pub struct Config {
     pub imap: Imap,
     /// Raw sources of messages.
     pub sources: SourceSection,
+    /// What is received by HTTP from providers.
+    pub webhooks: Webhooks,
     /// What is written to the log.
     pub log: Log,
 }
@@ -198,11 +200,21 @@ pub struct Imap {
     /// A larger mail is kept as its headers only, in bytes, 64 KiB to 1 GiB.
     #[serde(deserialize_with = "within::<65_536, 1_073_741_824, _, _>")]
     pub max_message_bytes: u32,
+    /// Logins at one host a second, all mailboxes of this worker together, 1 to 1,000.
+    #[serde(deserialize_with = "within::<1, 1_000, _, _>")]
+    pub logins_per_second: u32,
+    /// How long after its death another worker takes a worker's mailboxes over, in seconds, 4 to 600.
+    #[serde(deserialize_with = "within::<4, 600, _, _>")]
+    pub lease_seconds: u64,
 }
 
 impl Default for Imap {
     fn default() -> Self {
-        Self { max_message_bytes: 50 * 1024 * 1024 }
+        Self {
+            max_message_bytes: 50 * 1024 * 1024,
+            logins_per_second: limits::LOGINS_PER_SECOND,
+            lease_seconds: limits::LEASE_SECONDS,
+        }
     }
 }
 
@@ -218,6 +230,24 @@ pub struct SourceSection {
 impl Default for SourceSection {
     fn default() -> Self {
         Self { retention_days: 30 }
+    }
+}
+
+/// `[webhooks]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhooks {
+    /// What may lie in the spool while the database is away, in bytes, 0 (no spool) to 1 TiB.
+    #[serde(deserialize_with = "within::<0, 1_099_511_627_776, _, _>")]
+    pub spool_bytes: u64,
+    /// How long requests are kept as they came, in days, 0 (for ever) to 36,500.
+    #[serde(deserialize_with = "within::<0, 36_500, _, _>")]
+    pub retention_days: u32,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self { spool_bytes: limits::SPOOL_BYTES, retention_days: 30 }
     }
 }
 

@@ -24,6 +24,7 @@ pub mod model;
 pub mod notify;
 pub mod secret;
 pub mod site;
+pub mod spool;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;

@@ -13,6 +13,10 @@ pub const BATCH_MESSAGES: usize = 500;
 pub const BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// Source bytes in flight in the whole process (fetched, not yet committed).
 pub const IN_FLIGHT_BYTES: usize = 48 * 1024 * 1024;
+/// What may lie in the spool.
+pub const SPOOL_BYTES: u64 = 1024 * 1024 * 1024;
+/// Length from which a file of the spool is followed by the next one.
+pub const SPOOL_SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
 /// Webhook requests waiting for a commit; above it 503 with Retry-After.
 pub const WEBHOOK_QUEUE_REQUESTS: usize = 8_192;
 /// Ids of References that are looked for and remembered: the nearest ones, and the root.
@@ -32,7 +36,9 @@ pub const STORE_ATTEMPTS: u32 = 8;
 /// Buckets that mailboxes are leased in.
 pub const LEASE_BUCKETS: u16 = 64;
 /// How long a lease lasts without renewal, in seconds.
-pub const LEASE_SECONDS: i64 = 40;
+pub const LEASE_SECONDS: u64 = 40;
+/// Logins at one IMAP host a second, all mailboxes of a worker together.
+pub const LOGINS_PER_SECOND: u32 = 25;
 /// Messages of one webhook request.
 pub const WEBHOOK_MESSAGES: usize = 5_000;
 /// Fields of one form body.

@@ -46,6 +46,7 @@ fn failed(error: &dyn std::fmt::Display) -> ExitCode {
 }
 
 async fn serve(config: Config) -> ExitCode {
+    allow_open_files();
     let life = Lifecycle::default();
     match Signals::catch() {
         Ok(signals) => drop(tokio::spawn(life.clone().obey(signals))),
@@ -78,6 +79,20 @@ async fn serve(config: Config) -> ExitCode {
     }
     ExitCode::SUCCESS
 }
+
+/// A mailbox in IDLE is an open connection: takes as many open files as the system lets this process have.
+#[cfg(unix)]
+fn allow_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+#[cfg(not(unix))]
+fn allow_open_files() {}
 
 /// Says where the API is and, this once, the key that was made.
 fn greet(app: &App) {

@@ -67,6 +67,11 @@ pub(super) fn has_empty_return_path(headers: &Headers<'_>) -> bool {
         .is_some_and(|value| value.iter().filter(|b| !b.is_ascii_whitespace()).eq(b"<>".iter()))
 }
 
+/// Whether its sender says that it answers a mail by itself (RFC 3834 section 5).
+pub(super) fn answers_automatically(headers: &Headers<'_>) -> bool {
+    first_word(headers, "auto-submitted") == "auto-replied"
+}
+
 /// Whether a filter on the way called it spam.
 pub(super) fn is_spam(headers: &Headers<'_>) -> bool {
     ["x-spam-flag", "x-spam-status", "x-spam"].iter().any(|name| first_word(headers, name).starts_with("yes"))

@@ -10,6 +10,7 @@ mod address;
 mod attachments;
 mod automatic;
 mod body;
+mod bounce;
 mod charset;
 mod clean;
 mod date;
@@ -44,17 +45,14 @@ const AUTHENTICATION_RESULTS_LIMIT: usize = 16;
 pub fn read(raw: &[u8]) -> Mail {
     let headers = Headers::of_message(raw);
     let mut mail = read_headers(&headers);
+    if mail.digest.is_some() && digest::tells_nothing(&headers) {
+        mail.digest = Some(digest::of_bytes(raw));
+    }
     let structure = mime::parts(&headers);
     let body = body::read(&structure);
     mail.flags.parse_limited |= headers.limited || structure.limited || body.limited;
     mail.attachments = attachments::read(&structure, &body);
-    let report = report::read(
-        &headers,
-        &structure,
-        mail.from.as_ref(),
-        mail.subject.as_deref(),
-        mail.message_id.as_deref(),
-    );
+    let report = report::read(&headers, &structure, &mail, &body.text);
     mail.flags.bounce = report.bounce;
     mail.flags.read_receipt = report.read_receipt;
     mail.reported = report.reported;

@@ -2,11 +2,11 @@
 //!
 //! Says that a mail is one, and which Message-ID it is about. Does not say why a delivery failed.
 
-use super::automatic::has_empty_return_path;
+use super::bounce;
 use super::header::{Headers, split_line};
+use super::mail::Mail;
 use super::message_id;
 use super::mime::{Part, Structure};
-use crate::model::Address;
 use std::borrow::Cow;
 
 /// Bytes of one part in which an embedded original is looked for.
@@ -21,101 +21,39 @@ pub(super) struct Report {
     pub reported: Option<String>,
 }
 
-/// Reads the marks of a report.
-pub(super) fn read(
-    headers: &Headers<'_>,
-    structure: &Structure<'_>,
-    from: Option<&Address>,
-    subject: Option<&str>,
-    own_id: Option<&str>,
-) -> Report {
+/// Reads the marks of a report. `mail` holds what the header says, `text` what a reader sees.
+pub(super) fn read(headers: &Headers<'_>, structure: &Structure<'_>, mail: &Mail, text: &str) -> Report {
     let has = |kind: &str| structure.parts.iter().any(|p| p.content_type == kind);
-    let is_report = structure.content_type == "multipart/report";
     let read_receipt = has("message/disposition-notification")
         || structure.report_type.as_deref() == Some("disposition-notification");
+    let has_original =
+        || structure.parts.iter().any(|p| is_original(&p.content_type) || id_in_part(p).is_some());
     let bounce = !read_receipt
         && (has("message/delivery-status")
             || has("message/global-delivery-status")
-            || is_report
+            || structure.content_type == "multipart/report"
             || headers.has("x-failed-recipients")
-            || looks_like_bounce(headers, structure, from, subject));
+            || bounce::is_bounce(headers, mail, text, has_original));
     if !bounce && !read_receipt {
         return Report::default();
     }
-    let reported = structure
-        .parts
-        .iter()
-        .filter_map(original_id)
-        .chain(structure.parts.iter().filter_map(id_in_text))
-        .find(|id| own_id != Some(id.as_str()));
-    Report { bounce, read_receipt, reported }
+    Report { bounce, read_receipt, reported: reported(headers, structure, mail) }
 }
 
-/// Programs that write no multipart/report: known by who writes, and by what the subject says.
-fn looks_like_bounce(
-    headers: &Headers<'_>,
-    structure: &Structure<'_>,
-    from: Option<&Address>,
-    subject: Option<&str>,
-) -> bool {
-    const SENDERS: [&str; 10] = [
-        "mailer-daemon",
-        "mailerdaemon",
-        "mail-daemon",
-        "postmaster",
-        "post_master",
-        "maildaemon",
-        "mmdf",
-        "mdaemon",
-        "mailadm",
-        "mailsystem",
-    ];
-    const SUBJECTS: [&str; 33] = [
-        "undeliver",
-        "returned mail",
-        "return mail",
-        "returned to sender",
-        "returned:",
-        "delivery status",
-        "delivery fail",
-        "delivery notification",
-        "delivery problem",
-        "delivery error",
-        "delivery report",
-        "delivery unsuccessful",
-        "delivery has failed",
-        "failure notice",
-        "failure delivery",
-        "mail fail",
-        "mail error",
-        "mail system error",
-        "non-deliver",
-        "nondeliver",
-        "non deliver",
-        "not delivered",
-        "not deliver",
-        "could not be delivered",
-        "cannot be delivered",
-        "unzustellbar",
-        "message delayed",
-        "delayed mail",
-        "mail delivery",
-        "message status",
-        "user unknown",
-        "配信できません",
-        "メールエラー通知",
-    ];
-    let local = from.map(|a| a.email.split('@').next().unwrap_or_default()).unwrap_or_default();
-    let is_daemon = SENDERS.contains(&local) || from.is_none();
-    let subject = subject.unwrap_or_default().to_lowercase();
-    let says_so = SUBJECTS.iter().any(|s| subject.contains(s));
-    let has_null_path = has_empty_return_path(headers);
-    let is_named_daemon = is_daemon && from.is_some();
-    let has_original =
-        || structure.parts.iter().any(|p| is_original(&p.content_type) || id_in_text(p).is_some());
-    (says_so && (is_daemon || has_null_path))
-        || (local == "mailer-daemon" && !subject.starts_with("re:"))
-        || (is_named_daemon && has_original())
+/// The id of the mail that a report is about. An original is believed even where it has the report's own id: some
+/// systems reuse it.
+fn reported(headers: &Headers<'_>, structure: &Structure<'_>, mail: &Mail) -> Option<String> {
+    let is_other = |id: &String| mail.message_id.as_ref() != Some(id);
+    let told = || {
+        let mut ids = structure.parts.iter().filter_map(id_in_part);
+        let first = ids.next()?;
+        if is_other(&first) { Some(first) } else { ids.find(is_other).or(Some(first)) }
+    };
+    // Where the parts are torn, the header of the original may stand in none of them.
+    let torn = || id_in_text(limited(headers.body)).filter(is_other);
+    // RFC 3834 section 3.1.5: an automatic answer names what it answers.
+    let answered = || mail.in_reply_to.first().cloned();
+    structure.parts.iter().find_map(original_id).or_else(told).or_else(torn).or_else(answered)
 }
 
 /// The Message-ID in an embedded original, its header, or a receipt's `Original-Message-ID`.
@@ -146,7 +84,11 @@ fn original_id(part: &Part<'_>) -> Option<String> {
 }
 
 fn beginning<'a>(part: &Part<'a>) -> Cow<'a, [u8]> {
-    part.encoding.decode(part.body.get(..PART_LIMIT_BYTES).unwrap_or(part.body))
+    part.encoding.decode(limited(part.body))
+}
+
+fn limited(bytes: &[u8]) -> &[u8] {
+    bytes.get(..PART_LIMIT_BYTES).unwrap_or(bytes)
 }
 
 /// Types in which a report carries the mail that it is about, or its header.
@@ -163,14 +105,14 @@ fn is_original(content_type: &str) -> bool {
     )
 }
 
-/// A line `Message-ID: <...>` in the text: the original was put there without MIME.
-fn id_in_text(part: &Part<'_>) -> Option<String> {
+/// A line `Message-ID: <...>` in a part of text: the original was put there without MIME.
+fn id_in_part(part: &Part<'_>) -> Option<String> {
     let kind = part.content_type.split('/').next().unwrap_or_default();
-    if !matches!(kind, "text" | "message" | "multipart") {
-        return None;
-    }
-    let bytes = beginning(part);
-    let mut rest = bytes.as_ref();
+    matches!(kind, "text" | "message" | "multipart").then(|| id_in_text(&beginning(part))).flatten()
+}
+
+fn id_in_text(text: &[u8]) -> Option<String> {
+    let mut rest = text;
     while !rest.is_empty() {
         let (line, after) = split_line(rest);
         rest = after;
@@ -183,9 +125,18 @@ fn id_in_text(part: &Part<'_>) -> Option<String> {
         let value = line.get(11..).unwrap_or_default();
         // The id may be folded onto the next line.
         let value = if value.trim_ascii().is_empty() { split_line(after).0 } else { value };
-        if let Some(id) = message_id::bracketed(value).next().filter(|id| id.contains('@')) {
+        if let Some(id) =
+            message_id::bracketed(value).next().or_else(|| bare_id(value)).filter(|id| id.contains('@'))
+        {
             return Some(id);
         }
     }
     None
+}
+
+/// An id that somebody wrote without brackets, alone on its line.
+fn bare_id(value: &[u8]) -> Option<String> {
+    let id = std::str::from_utf8(value).ok()?.trim();
+    let is_id = id.len() <= 250 && id.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>'));
+    (is_id && !id.is_empty()).then(|| id.to_owned())
 }

@@ -34,6 +34,7 @@ use crate::ingest::{Gather, Pipeline};
 use crate::limits;
 use crate::notify::Wake;
 use crate::secret::Sealer;
+use crate::spool::Spool;
 use crate::store::Store;
 use crate::supervisor::Supervisor;
 use jiff::Timestamp;
@@ -41,7 +42,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use webhooks::Receivers;
+use webhooks::{Outage, Receivers};
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -81,6 +82,8 @@ pub struct Services {
     pub pipeline: Pipeline,
     /// The surfaces that webhooks come for.
     pub receivers: Receivers,
+    /// What webhooks bring while the store is away.
+    pub outage: Outage,
     /// Cancelled when the process stops: what never ends by itself ends then.
     pub stopping: CancellationToken,
 }
@@ -103,8 +106,15 @@ impl Services {
             gather: Gather::new(pipeline.clone()),
             pipeline,
             receivers: Receivers::default(),
+            outage: Outage::default(),
             stopping,
         }
+    }
+
+    /// The same with a spool for the time that the store is away.
+    #[must_use]
+    pub fn with_spool(self, spool: Option<Spool>) -> Self {
+        Self { outage: Outage::new(spool), ..self }
     }
 }
 

@@ -142,7 +142,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Keeps deliveries.
+    /// Keeps deliveries; one that is there already stays as it is.
     ///
     /// # Errors
     /// Any [`super::StoreError`].
@@ -155,12 +155,13 @@ impl Tx {
             .bytes("body", |delivery| delivery.body.as_ref());
         let insert = Statement::new(
             "WITH {rows} INSERT INTO deliveries (tenant_id, id, surface_id, received_at, headers, body)
-             SELECT r.tenant_id, r.id, r.surface_id, r.received_at, r.headers, r.body FROM r",
+             SELECT r.tenant_id, r.id, r.surface_id, r.received_at, r.headers, r.body FROM r
+             WHERE true ON CONFLICT DO NOTHING",
         );
         self.work.execute(insert.rows(rows)).await.map(drop)
     }
 
-    /// Keeps dead letters.
+    /// Keeps dead letters; one that is there already stays as it is.
     ///
     /// # Errors
     /// Any [`super::StoreError`].
@@ -178,7 +179,7 @@ impl Tx {
             "WITH {rows} INSERT INTO dead_letters (tenant_id, id, surface_id, status, attempts, created_at,
                 reason, origin, body)
              SELECT r.tenant_id, r.id, r.surface_id, r.status, r.attempts, r.created_at, r.reason, r.origin, r.body
-             FROM r",
+             FROM r WHERE true ON CONFLICT DO NOTHING",
         );
         self.work.execute(insert.rows(rows)).await.map(drop)
     }

@@ -5,22 +5,22 @@ use super::dialect::{Rowset, Statement};
 use super::imap::Lease;
 use super::{Result, Store, StoreError, Tx};
 use crate::ids::WorkerId;
-use crate::limits::LEASE_SECONDS;
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// How long a worker that was not heard of is remembered after it stopped counting, in seconds.
 const FORGOTTEN_AFTER_SECONDS: i64 = 3_600;
 
 impl Store {
-    /// Notes that `worker` lives, for as long as a lease lasts, and gives the number of workers that live,
+    /// Notes that `worker` lives for `term`, and gives the number of workers that live,
     /// itself included, by the store's clock (`now` is used on SQLite only).
     ///
     /// # Errors
     /// Any [`super::StoreError`].
-    pub async fn announce_worker(&self, worker: WorkerId, now: Timestamp) -> Result<usize> {
+    pub async fn announce_worker(&self, worker: WorkerId, term: Duration, now: Timestamp) -> Result<usize> {
         let mut tx = self.begin().await?;
         let clock = tx.work.lease_clock(now);
-        let until = format!("{clock} + {}", LEASE_SECONDS * 1_000_000);
+        let until = format!("{clock} + {}", term.as_micros());
         let upsert = format!(
             "INSERT INTO workers (id, expires_at) VALUES ($1, {until})
              ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at"
@@ -37,16 +37,22 @@ impl Store {
         Ok(usize::try_from(living).unwrap_or(1).max(1))
     }
 
-    /// Renews the buckets that `worker` holds and takes free or expired ones, at most `limit` more, by
+    /// Renews the buckets that `worker` holds and takes free or expired ones, at most `limit` more, for `term` by
     /// the store's clock (`now` is used on SQLite only, where there is one process). Gives all it
     /// holds now, ascending.
     ///
     /// # Errors
     /// Any [`super::StoreError`].
-    pub async fn acquire_leases(&self, worker: WorkerId, limit: usize, now: Timestamp) -> Result<Vec<Lease>> {
+    pub async fn acquire_leases(
+        &self,
+        worker: WorkerId,
+        limit: usize,
+        term: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Lease>> {
         let mut tx = self.begin().await?;
         let clock = tx.work.lease_clock(now);
-        let until = format!("{clock} + {}", LEASE_SECONDS * 1_000_000);
+        let until = format!("{clock} + {}", term.as_micros());
         // First everything that is ours, then more: both in the order of buckets.
         let renew = format!(
             "UPDATE leases SET expires_at = {until} WHERE bucket IN

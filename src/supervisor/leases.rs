@@ -3,17 +3,14 @@
 //! [`super::worker`]'s.
 
 use super::Parts;
-use crate::limits::{LEASE_BUCKETS, LEASE_SECONDS};
+use crate::limits::LEASE_BUCKETS;
 use crate::store::StoreError;
 use crate::store::imap::Lease;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// How often leases are renewed.
-const RENEW_EVERY: Duration = Duration::from_secs(10);
-/// How long one renewal may take.
-const RENEW_LIMIT: Duration = Duration::from_secs(10);
+/// A lease is renewed so often in its time, and one renewal may take as long.
+const RENEWALS: u32 = 4;
 
 /// The leases of one worker.
 #[derive(Debug, Default)]
@@ -59,21 +56,22 @@ impl Leases {
     /// Renews, and takes or gives up what the number of workers asks for. A failure is told in the log; what is held
     /// stays trusted until its time is over.
     pub async fn renew(&mut self, parts: &Parts) {
-        let is_fresh = self.renewed_at.is_some_and(|at| at.elapsed() < RENEW_EVERY);
+        let every = parts.lease / RENEWALS;
+        let is_fresh = self.renewed_at.is_some_and(|at| at.elapsed() < every);
         if is_fresh && !self.is_hungry {
             return;
         }
+        // The store's clock may have begun to count then.
         let started = Instant::now();
-        match timeout(RENEW_LIMIT, acquire(parts, self.held.len())).await {
-            Ok(Ok((leases, workers))) => self.take_over(leases, workers, started),
+        match timeout(every, acquire(parts, self.held.len())).await {
+            Ok(Ok((leases, workers))) => self.take_over(leases, workers, started + parts.lease),
             Ok(Err(error)) => tracing::warn!(%error, "leases were not renewed"),
             Err(_) => tracing::warn!("leases were not renewed in time"),
         }
     }
 
-    fn take_over(&mut self, leases: Vec<Lease>, workers: usize, started: Instant) {
-        self.renewed_at = Some(started);
-        let trusted_until = started + Duration::from_secs(LEASE_SECONDS.unsigned_abs());
+    fn take_over(&mut self, leases: Vec<Lease>, workers: usize, trusted_until: Instant) {
+        self.renewed_at = Some(Instant::now());
         self.held = leases.into_iter().map(|lease| (lease.bucket, Held { lease, trusted_until })).collect();
         let surplus = self.held.len().saturating_sub(share(workers));
         // Always the last ones: those that are leaving stay the last ones while others of them are given back.
@@ -87,7 +85,7 @@ impl Leases {
         if free.is_empty() {
             return;
         }
-        match timeout(RENEW_LIMIT, parts.store.give_back_leases(parts.worker, &free)).await {
+        match timeout(parts.lease / RENEWALS, parts.store.give_back_leases(parts.worker, &free)).await {
             Ok(Ok(())) => {
                 tracing::info!(buckets = free.len(), "leases were given to another worker");
                 for bucket in free {
@@ -105,9 +103,9 @@ impl Leases {
 /// Everything that is ours, and as many more as the share leaves; with the number of workers that live.
 async fn acquire(parts: &Parts, held: usize) -> Result<(Vec<Lease>, usize), StoreError> {
     let now = parts.clock.now();
-    let workers = parts.store.announce_worker(parts.worker, now).await?;
+    let workers = parts.store.announce_worker(parts.worker, parts.lease, now).await?;
     let more = share(workers).saturating_sub(held);
-    Ok((parts.store.acquire_leases(parts.worker, more, now).await?, workers))
+    Ok((parts.store.acquire_leases(parts.worker, more, parts.lease, now).await?, workers))
 }
 
 /// The most buckets that one of so many workers holds.
@@ -119,6 +117,7 @@ fn share(workers: usize) -> usize {
 mod tests {
     use super::*;
     use crate::ids::WorkerId;
+    use std::time::Duration;
 
     fn leases(buckets: impl Iterator<Item = u16>) -> Vec<Lease> {
         let worker = WorkerId(uuid::Uuid::nil());
@@ -140,12 +139,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_lease_is_trusted_from_the_start_of_its_renewal() {
+    async fn a_lease_is_trusted_until_its_time_is_over() {
         let mut ours = Leases::default();
-        let started = Instant::now();
+        let until = Instant::now() + Duration::from_secs(40);
         tokio::time::advance(Duration::from_secs(9)).await;
-        ours.take_over(leases(0..64), 1, started);
-        tokio::time::advance(Duration::from_secs(LEASE_SECONDS.unsigned_abs() - 10)).await;
+        ours.take_over(leases(0..64), 1, until);
+        tokio::time::advance(Duration::from_secs(30)).await;
         ours.drop_untrusted();
         assert_eq!(ours.usable_buckets().len(), 64);
         tokio::time::advance(Duration::from_secs(1)).await;

@@ -17,6 +17,7 @@ mod identity;
 mod leases;
 mod live;
 mod now;
+mod pace;
 pub mod providers;
 pub mod schedule;
 pub mod settings;
@@ -47,6 +48,7 @@ use hosts::Hosts;
 use live::LiveSurface;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 /// Where mail of a surface goes. Implemented for the pipeline; tests have their own.
@@ -85,6 +87,10 @@ pub struct Parts {
     pub max_message_bytes: u64,
     /// This process.
     pub worker: WorkerId,
+    /// Logins at one host a second, all mailboxes of this process together.
+    pub logins_per_second: u32,
+    /// How long a lease lasts that is not renewed.
+    pub lease: Duration,
 }
 
 /// Why a poll failed, for those who asked and for `/status`.
@@ -123,8 +129,8 @@ impl Supervisor {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let shared = Shared {
+            hosts: Hosts::new(parts.logins_per_second),
             parts,
-            hosts: Hosts::default(),
             surfaces: RwLock::default(),
             held: RwLock::default(),
             unusable: RwLock::default(),

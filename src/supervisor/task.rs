@@ -2,10 +2,11 @@
 //! it is told to, or when another worker has taken the mailbox over.
 
 use super::act::act;
-use super::backoff::{self, Trouble};
+use super::backoff::Trouble;
 use super::connect::{Connector, Opened};
 use super::failure::Failure;
 use super::live::{Connection, LiveMailbox, LiveSurface, Waiting};
+use super::pace::{Pace, SHORT_LIFE};
 use super::providers;
 use super::trigger::{Answer, MailboxPoll, answer};
 use super::{PollFailure, Shared};
@@ -17,6 +18,7 @@ use crate::store::StoreError;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +26,6 @@ use tokio_util::sync::CancellationToken;
 const LOOK_BACK_EVERY: Duration = Duration::from_mins(15);
 /// How soon again where the server says that something changed and nothing new is there (CONDSTORE).
 const LOOK_BACK_AT_CHANGE: Duration = Duration::from_mins(1);
-/// A connection that lives shorter than this, again and again, is not opened again at once.
-const SHORT_LIFE: Duration = Duration::from_mins(5);
 /// How often a mailbox is polled whose server's IDLE cannot be relied on.
 const DEMOTED_EVERY: Duration = Duration::from_mins(1);
 /// How long a server that refused IDLE is polled before it is asked again.
@@ -66,10 +66,13 @@ struct Memory {
     session: Option<Opened>,
     /// What `auto` was found to stand for.
     found: Option<Mailbox>,
-    failures: u32,
+    pace: Pace,
+    /// Changes when the host, to which no connection could be made, is up again.
+    recovery: Option<watch::Receiver<()>>,
+    /// What the last poll stored.
+    stored: u64,
     /// The last attempt stored something before it failed.
     made_progress: bool,
-    short_lives: u32,
     looked_back_at: Option<Instant>,
     idle_refused_at: Option<Instant>,
     /// What follows storing has failed, and the session went with it.
@@ -77,6 +80,8 @@ struct Memory {
     must_reconnect: bool,
     /// The last rest in IDLE ended by the clock, not by an announcement or a caller.
     was_unannounced: bool,
+    /// It ended by an announcement.
+    was_announced: bool,
 }
 
 impl<S: MailboxSink> Task<S> {
@@ -91,8 +96,11 @@ impl<S: MailboxSink> Task<S> {
             let waiters = self.live.trigger.take();
             self.live.begins(STEP_LIMIT);
             let result = self.attempt(&mut memory).await;
+            self.live.trigger.is_over();
+            let before =
+                std::mem::replace(&mut memory.stored, result.as_ref().map_or(0, |it| it.tally.stored));
             if let Err(Failure::Poll(PollError::Stopped | PollError::Fenced)) = &result {
-                answer(waiters, &Err(failure_of(&result)));
+                answer(waiters, &Err(failure_of(&result)), 0);
                 let is_fenced = matches!(result, Err(Failure::Poll(PollError::Fenced)));
                 break if is_fenced { Exit::Fenced } else { Exit::Stopped };
             }
@@ -103,14 +111,14 @@ impl<S: MailboxSink> Task<S> {
             match result {
                 Ok(report) => {
                     self.note_success(&report, &mut memory);
-                    answer(waiters, &told);
+                    answer(waiters, &told, before);
                     self.rest(&mut memory).await;
                 }
                 Err(failure) => {
                     let wait = self.note_failure(&failure, &mut memory);
-                    answer(waiters, &told);
+                    answer(waiters, &told, before);
                     self.surface.save().await;
-                    self.pause(wait).await;
+                    self.back_off(wait, memory.recovery.take()).await;
                 }
             }
         };
@@ -157,7 +165,7 @@ impl<S: MailboxSink> Task<S> {
                 }
             }
         }
-        let opened = self.connect().await?;
+        let opened = self.connect(memory).await?;
         let (report, end) = self.poll(opened, &mailbox, memory, look_back).await;
         end.map(|()| report)
     }
@@ -170,7 +178,7 @@ impl<S: MailboxSink> Task<S> {
         if let Some(found) = &memory.found {
             return Ok(found.clone());
         }
-        let opened = self.connect().await?;
+        let opened = self.connect(memory).await?;
         let (session, name) = opened.session.find_sent().await?;
         let Some(name) = name else {
             session.logout().await;
@@ -284,18 +292,27 @@ impl<S: MailboxSink> Task<S> {
         Ok(Some(LookBack { first, settled: rows.into_iter().map(|row| row.uid).collect() }))
     }
 
-    async fn connect(&self) -> Result<Opened, Failure> {
+    async fn connect(&self, memory: &mut Memory) -> Result<Opened, Failure> {
         let opening = async {
             let wait = self.shared.hosts.login_turn(&self.connector.account.host);
             self.live.promises(wait + STEP_LIMIT);
             sleep(wait).await;
             self.connector.open(&self.shared).await
         };
-        tokio::select! {
+        let opened = tokio::select! {
             biased;
-            () = self.stop.cancelled() => Err(PollError::Stopped.into()),
+            () = self.stop.cancelled() => return Err(PollError::Stopped.into()),
             opened = opening => opened,
+        };
+        let host = &self.connector.account.host;
+        match &opened {
+            Ok(_) => self.shared.hosts.note_up(host),
+            Err(failure) if failure.trouble() == Trouble::Transient => {
+                memory.recovery = Some(self.shared.hosts.note_down(host));
+            }
+            Err(_) => {}
         }
+        opened
     }
 
     fn note_success(&self, report: &Report, memory: &mut Memory) {
@@ -304,11 +321,14 @@ impl<S: MailboxSink> Task<S> {
             tracing::warn!(host, "IDLE has missed mail several times; the host is polled for an hour");
         }
         memory.was_unannounced = false;
-        if memory.failures > 0 {
-            let (surface, failures) = (self.mailbox.surface_id, memory.failures);
+        if std::mem::take(&mut memory.was_announced) {
+            memory.pace.answered(report.found_mail());
+        }
+        let failures = memory.pace.succeeded();
+        if failures > 0 {
+            let surface = self.mailbox.surface_id;
             tracing::info!(%surface, mailbox = self.mailbox.name, failures, "polling works again");
         }
-        memory.failures = 0;
         metrics::counter!("inlet_imap_polls_total", "result" => "ok").increment(1);
         metrics::counter!("inlet_imap_late_mails_total").increment(report.late);
         if report.was_reset || report.was_rebased {
@@ -322,12 +342,11 @@ impl<S: MailboxSink> Task<S> {
 
     /// How long to wait before the next attempt.
     fn note_failure(&self, failure: &Failure, memory: &mut Memory) -> Duration {
-        // A poll that got further is not the same failure again.
-        let before = if std::mem::take(&mut memory.made_progress) { 0 } else { memory.failures };
-        memory.failures = before.saturating_add(1);
         let trouble = failure.trouble();
-        let wait = backoff::delay(trouble, memory.failures, failure.suggested_wait(), self.shared.chance());
-        let (surface, failures) = (self.mailbox.surface_id, memory.failures);
+        let made_progress = std::mem::take(&mut memory.made_progress);
+        let (wish, chance) = (failure.suggested_wait(), self.shared.chance());
+        let wait = memory.pace.failed(trouble, made_progress, wish, chance);
+        let (surface, failures) = (self.mailbox.surface_id, memory.pace.failures());
         // The first one, and then ever more rarely: a mailbox that is broken for months fills no disk.
         if failures.is_power_of_two() {
             let (mailbox, class) = (&self.mailbox.name, trouble.as_str());
@@ -411,10 +430,12 @@ impl<S: MailboxSink> Task<S> {
                 Resumed::Refused
             }
             Ok((session, end)) => {
-                memory.short_lives = 0;
+                memory.pace.rested();
                 memory.was_unannounced = end == IdleEnd::TimedOut;
-                if end == IdleEnd::Announced {
+                memory.was_announced = end == IdleEnd::Announced;
+                if memory.was_announced {
                     self.shared.hosts.note_announced(&self.connector.account.host);
+                    self.pause(memory.pace.before_poll()).await;
                 }
                 memory.session = Some(Opened { session, at, renew_at });
                 Resumed::Poll
@@ -422,15 +443,21 @@ impl<S: MailboxSink> Task<S> {
             Err(error) => {
                 tracing::debug!(surface = %self.mailbox.surface_id, %error, "the connection ended while it waited");
                 self.connector.note(&error).await;
-                let is_short = at.elapsed() < SHORT_LIFE;
-                if error.class() == ErrorClass::Token && !is_short {
+                if error.class() == ErrorClass::Token && at.elapsed() >= SHORT_LIFE {
                     // Its time was over: planned, and no reason to wait.
                     return Resumed::Poll;
                 }
-                memory.short_lives = if is_short { memory.short_lives.saturating_add(1) } else { 0 };
-                let wait = after_short_lives(memory.short_lives, self.shared.chance());
+                let wait = memory.pace.lost(at.elapsed(), self.shared.chance());
                 Resumed::Lost(error.suggested_wait().map_or(wait, |wish| wish.max(wait)))
             }
+        }
+    }
+
+    /// The same after a failure; also ends when the host is up again.
+    async fn back_off(&self, wait: Duration, recovery: Option<watch::Receiver<()>>) {
+        tokio::select! {
+            () = self.pause(wait) => {}
+            () = recovered(recovery) => {}
         }
     }
 
@@ -444,6 +471,16 @@ impl<S: MailboxSink> Task<S> {
     }
 }
 
+/// Waits until the host is up again; without end where it was not down.
+async fn recovered(recovery: Option<watch::Receiver<()>>) {
+    if let Some(mut recovery) = recovery
+        && recovery.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
 /// How a rest in IDLE ended.
 enum Resumed {
     /// Poll now.
@@ -452,19 +489,6 @@ enum Resumed {
     Refused,
     /// The connection is gone; open another after so long.
     Lost(Duration),
-}
-
-/// The wait before a mailbox whose connections die young is connected again. The first time may be a server that is
-/// restarted; one that takes logins and closes must not be asked twice a minute (B22).
-fn after_short_lives(lives: u32, chance: u32) -> Duration {
-    match lives {
-        0 | 1 => backoff::delay(Trouble::Transient, 1, None, chance),
-        lives => {
-            let doublings = lives.saturating_sub(2).min(4);
-            Duration::from_secs(40 << doublings)
-                + Duration::from_secs_f64(20.0 * f64::from(chance) / f64::from(u32::MAX))
-        }
-    }
 }
 
 fn failure_of<T>(result: &Result<T, Failure>) -> PollFailure {
@@ -476,25 +500,4 @@ fn failure_of<T>(result: &Result<T, Failure>) -> PollFailure {
 
 fn until(now: Timestamp, due: Timestamp) -> Duration {
     Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn b22_connections_that_die_young_are_opened_less_than_twice_a_minute() {
-        let mut clock = Duration::ZERO;
-        let mut logins = vec![clock];
-        for lives in 1..60 {
-            clock += after_short_lives(lives, 0);
-            logins.push(clock);
-        }
-        let hour = logins.iter().filter(|at| **at < Duration::from_hours(1)).count();
-        assert!(hour < 120, "{hour} logins in the first hour");
-        for window in logins[2..].windows(3) {
-            assert!(window[2] - window[0] > Duration::from_mins(1), "{window:?}");
-        }
-        assert!(after_short_lives(1_000, u32::MAX) < Duration::from_mins(12), "and it is never given up");
-    }
 }

@@ -88,7 +88,8 @@ impl<I: Intake> Worker<I> {
 
     /// Runs until `stop`: then every window that is being stored is finished, and the leases are given back.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut ticks = interval(LOOK_EVERY);
+        // Twice in each renewal at least.
+        let mut ticks = interval(LOOK_EVERY.min(self.shared.parts.lease / 8));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let shared = Arc::clone(&self.shared);
         loop {

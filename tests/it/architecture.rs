@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["site"],
     &["supervisor"],
     &["ingest", "notify"],
-    &["store", "blobs"],
+    &["store", "blobs", "spool"],
     &["imap", "channel", "import"],
     &["inbound"],
     &["email", "matching", "envelope"],

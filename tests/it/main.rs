@@ -14,6 +14,7 @@ mod api;
 mod architecture;
 mod catalogue;
 mod cli;
+mod fleet;
 mod mailbox;
 mod readme;
 mod servers;

@@ -162,9 +162,11 @@ fn opening_above(lines: &[Line<'_>], lowest: usize, start: usize) -> Option<usiz
 
 /// `Some(true)`: surely an attribution; `Some(false)`: one if a quote follows.
 fn judge(text: &str, quote_follows: bool) -> Option<bool> {
+    // "---- Ann wrote ----": a ruler on both sides says what a colon says.
+    let ruled = text.starts_with("--") && text.ends_with("--");
     let text = text.trim_matches(['-', ' ', '*', '_']);
     let stem = text.trim_end_matches([':', ' ', '…']);
-    let colon = stem.len() < text.len();
+    let colon = ruled || stem.len() < text.len();
     let date = date_at(text);
     let email = has_address(text);
     let verb = has_verb(text);
@@ -226,7 +228,7 @@ fn is_clock(bytes: &[u8]) -> bool {
 }
 
 /// Whether there is a mail address, be it cut off ("ann@...").
-fn has_address(text: &str) -> bool {
+pub(super) fn has_address(text: &str) -> bool {
     text.match_indices('@').any(|(at, _)| {
         let before = text.get(..at).and_then(|head| head.chars().next_back());
         let after = text.get(at + 1..).and_then(|tail| tail.chars().next());

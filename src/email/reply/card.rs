@@ -6,6 +6,9 @@ use super::words::closings::is_closing;
 /// Lines from the closing to the end of a contact block.
 const CONTACT_MAX: usize = 16;
 
+/// Titles and companies below a name that nothing else marks.
+const TITLES_MAX: usize = 3;
+
 /// Below a closing and a name: title, company, telephone, links. The closing and the name stay.
 pub(super) fn contact(lines: &[Line<'_>]) -> Option<usize> {
     let near = lines.len().saturating_sub(CONTACT_MAX);
@@ -16,7 +19,9 @@ pub(super) fn contact(lines: &[Line<'_>]) -> Option<usize> {
     let below: Vec<&Line<'_>> = lines.get(start..)?.iter().filter(|line| !line.is_empty()).collect();
     let telling = below.iter().any(|line| is_contact(&line.folded));
     let short = below.iter().all(|line| line.bare.chars().count() <= 90 && !is_sentence(&line.folded));
-    (telling && short && !is_contact(&lines.get(name)?.folded)).then_some(start)
+    let titled =
+        below.len() <= TITLES_MAX && below.iter().all(|line| is_title(line)) && is_name(lines.get(name)?);
+    ((telling || titled) && short && !is_contact(&lines.get(name)?.folded)).then_some(start)
 }
 
 /// A visiting card below the text: a name, short lines, a telephone number or link among them. The name stays.
@@ -35,6 +40,13 @@ pub(super) fn card(lines: &[Line<'_>]) -> Option<usize> {
         return (length >= 3 && ended(above)).then_some(top + 1);
     }
     is_name(above).then_some(top)
+}
+
+/// A name, a title, a company: up to six words, the first with a capital, no figure and no end of a sentence.
+pub(super) fn is_title(line: &Line<'_>) -> bool {
+    (1..=6).contains(&line.bare.split_whitespace().count())
+        && line.bare.starts_with(char::is_uppercase)
+        && !line.bare.contains(|c: char| c.is_numeric() || matches!(c, ':' | '?' | '!' | ';'))
 }
 
 /// Two to four capitalised words and nothing else.

@@ -40,8 +40,10 @@ impl Block {
         if self.value(Field::To).is_none() && self.value(Field::Sent).is_none() {
             return self.is_bare_pair();
         }
-        self.value(Field::From).is_some()
-            && self.kinds() >= 3
+        if self.value(Field::From).is_none() {
+            return self.is_sent_pair();
+        }
+        self.kinds() >= 3
             && (self.value(Field::Subject).is_some()
                 || self.value(Field::Sent).is_some()
                 || self.fields.iter().any(|(_, value)| value.contains('@')))
@@ -55,6 +57,13 @@ impl Block {
             && dated
             && !self.patch
             && !self.value(Field::Subject).is_some_and(|subject| fold(subject).contains("[patch"))
+    }
+
+    /// A recipient's address and a date with its year and time, the sender left out.
+    fn is_sent_pair(&self) -> bool {
+        let addressed = self.value(Field::To).is_some_and(|to| to.contains('@'));
+        let dates = [self.value(Field::Date), self.value(Field::Sent)];
+        addressed && !self.patch && dates.iter().flatten().any(|date| has_year_and_clock(&fold(date)))
     }
 
     /// Enough below a divider that says what follows.

@@ -2,6 +2,7 @@
 
 use super::attribution::{self, Attribution};
 use super::header;
+use super::heading;
 use super::line::Line;
 use super::words::dividers::{self, Divider};
 
@@ -21,8 +22,9 @@ const RULER: [char; 10] = ['-', '_', '=', '*', '~', '#', '+', '—', '–', '•
 /// The number of signs, when a folded line is nothing but a ruler.
 pub(super) fn ruler(folded: &str) -> Option<usize> {
     let only = !folded.is_empty() && folded.chars().all(|c| RULER.contains(&c) || c == ' ');
-    // A diff adds lines with a plus.
-    let added = folded.starts_with('+') && folded.contains(|c| !matches!(c, '+' | ' '));
+    // A diff adds lines with a plus; a ruler that begins with one ends with one.
+    let added =
+        folded.starts_with('+') && !folded.ends_with('+') && folded.contains(|c| !matches!(c, '+' | ' '));
     (only && !added).then(|| folded.chars().filter(|c| *c != ' ').count())
 }
 
@@ -76,6 +78,9 @@ pub(super) fn mark(lines: &[Line<'_>], parts: &mut [Part]) {
             at += 1;
         } else if let Some(attribution) = attributions.next_if(|attribution| attribution.start == at) {
             at = introduced(lines, parts, &next, attribution, quote_at(attribution.end), own_words);
+        } else if let Some(end) = heading::end(lines, at) {
+            set(parts, at, end);
+            at = end;
         } else if let Some(end) = pasted(lines, at) {
             let below = next.get(end).copied().unwrap_or(end);
             let quoted = lines.get(below).is_some_and(|line| line.depth > 0);
@@ -91,6 +96,7 @@ pub(super) fn mark(lines: &[Line<'_>], parts: &mut [Part]) {
         }
     }
     remnants(lines, parts);
+    elisions(lines, parts);
     rulers_above(lines, parts);
 }
 
@@ -196,10 +202,14 @@ fn remnants(lines: &[Line<'_>], parts: &mut [Part]) {
             .take_while(|line| line.depth == 0 && !line.is_empty())
             .count();
         let torn = line.depth > 0 && line.bare.len() >= 50 && !line.bare.ends_with(['.', '?', '!', ':', ';']);
-        if torn && (1..=REMNANT_MAX).contains(&run) {
-            let goes_on = lines.get(at + 1).is_some_and(|next| {
-                next.bare.starts_with(|c: char| c.is_lowercase() || c == '.' || c == ')')
-            });
+        let linked = line.depth > 0
+            && run == 1
+            && lines.get(at + 1).is_some_and(|next| is_rest_of_link(&line.folded, &next.folded));
+        if (torn || linked) && (1..=REMNANT_MAX).contains(&run) {
+            let goes_on = linked
+                || lines.get(at + 1).is_some_and(|next| {
+                    next.bare.starts_with(|c: char| c.is_lowercase() || c == '.' || c == ')')
+                });
             let closed = lines.get(at + 1 + run).is_some_and(|below| below.depth > 0);
             if goes_on && closed {
                 set(parts, at + 1, at + 1 + run);
@@ -207,6 +217,41 @@ fn remnants(lines: &[Line<'_>], parts: &mut [Part]) {
         }
         at += 1 + run;
     }
+}
+
+/// `[...]` beside a quoted line stands for what was left out of the quote.
+fn elisions(lines: &[Line<'_>], parts: &mut [Part]) {
+    let filled: Vec<usize> =
+        lines.iter().enumerate().filter(|(_, line)| !line.is_empty()).map(|(at, _)| at).collect();
+    let mut beside = |order: &mut dyn Iterator<Item = usize>| {
+        let mut last = Part::Content;
+        for at in order {
+            let (Some(line), Some(part)) = (lines.get(at), parts.get_mut(at)) else { return };
+            if *part == Part::Content && last == Part::Quoted && is_elision(&line.folded) {
+                *part = Part::Quoted;
+            }
+            last = *part;
+        }
+    };
+    beside(&mut filled.iter().copied());
+    beside(&mut filled.iter().rev().copied());
+}
+
+/// Dots, or "snip" in brackets.
+fn is_elision(folded: &str) -> bool {
+    let words = folded.trim_matches(['[', ']', '(', ')', '<', '>', '{', '}', ' ', '-', '*', '.', '…']);
+    let bracketed = folded.starts_with(['[', '<', '(', '{']);
+    (words.is_empty() && folded.contains(['.', '…']))
+        || (bracketed && matches!(words, "snip" | "snipped" | "cut" | "schnipp" | "trimmed"))
+}
+
+/// Whether `below` holds a bracketed link that was torn out of a quoted line, or the end of one that `above` opens.
+fn is_rest_of_link(above: &str, below: &str) -> bool {
+    let opened =
+        above.rfind(['(', '<']).filter(|at| !above.get(*at..).unwrap_or_default().contains([')', '>']));
+    let closes = || below.split(' ').next().is_some_and(|word| word.ends_with([')', '>']));
+    let link = |open: &str| below.strip_prefix(open).is_some_and(|rest| rest.starts_with("http"));
+    (opened.is_some() && closes()) || link("(") || link("<")
 }
 
 /// A ruler right above history belongs to it.

@@ -7,6 +7,9 @@ const FOLD_CHARS: usize = 400;
 /// More quote marks than this are a ruler drawn with `>`, not a quote.
 const DEPTH_MAX: usize = 40;
 
+/// Labels that make a form of lines that begin with `>`.
+const FORM_LABELS_MIN: usize = 6;
+
 /// One line of the text.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
@@ -42,6 +45,7 @@ pub(super) fn split(text: &str) -> Vec<Line<'_>> {
         }
     }
     mend(&mut lines);
+    restore_form(&mut lines);
     lines
 }
 
@@ -95,6 +99,28 @@ fn mend(lines: &mut [Line<'_>]) {
         }
         previous_depth = line.depth;
     }
+}
+
+/// Problem reports of GNATS are forms whose labels begin with `>`: `>Severity: serious`. Nobody quoted them.
+fn restore_form(lines: &mut [Line<'_>]) {
+    if lines.iter().filter(|line| is_form_label(line.raw)).count() < FORM_LABELS_MIN
+        || lines.iter().any(|line| line.raw.starts_with("> "))
+    {
+        return;
+    }
+    for line in lines.iter_mut().filter(|line| is_form_label(line.raw)) {
+        line.depth = 0;
+        line.bare = line.raw;
+        line.folded = fold(line.raw);
+    }
+}
+
+/// `>Label:` with nothing between the sign and the capital.
+fn is_form_label(raw: &str) -> bool {
+    let Some((label, _)) = raw.strip_prefix('>').and_then(|rest| rest.split_once(':')) else { return false };
+    label.starts_with(|c: char| c.is_ascii_uppercase())
+        && label.len() <= 24
+        && label.chars().all(|c| c.is_ascii_alphabetic() || c == '-')
 }
 
 /// `:`, `wrote:`, `schrieb:`: what follows a wrapped address, too short to be a quote.

@@ -7,6 +7,7 @@ mod attribution;
 mod card;
 mod forward;
 mod header;
+mod heading;
 mod history;
 mod html;
 mod line;
@@ -106,10 +107,23 @@ fn is_bare(lines: &[Line<'_>], start: usize) -> bool {
 /// With a comment above it the forwarded mail is set aside; without one its text is the content.
 fn mark_forward(lines: &[Line<'_>], parts: &mut [Part], found: &forward::Found) {
     let bare = is_bare(lines, found.start);
-    let empty = lines.iter().skip(found.body).all(Line::is_blank);
+    let (_, body) = lines.split_at(found.body.min(lines.len()));
+    let empty = body.iter().all(Line::is_blank);
     let end = if bare && !empty { found.body } else { lines.len() };
     for part in parts.iter_mut().take(end).skip(found.start) {
         *part = Part::Quoted;
+    }
+    if end < lines.len() {
+        mark_history_inside(body, parts.get_mut(end..).unwrap_or_default());
+    }
+}
+
+/// History that the forwarded mail itself quotes, unless that is all it holds.
+fn mark_history_inside(body: &[Line<'_>], parts: &mut [Part]) {
+    history::mark(body, parts);
+    let said = body.iter().zip(parts.iter()).any(|(line, part)| *part == Part::Content && !line.is_blank());
+    if !said {
+        parts.fill(Part::Content);
     }
 }
 

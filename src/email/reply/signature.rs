@@ -2,7 +2,8 @@
 //!
 //! A sign-off ("Regards, Ann") is what the person wrote and stays.
 
-use super::card::{card, contact, has_link, is_contact};
+use super::card::{card, contact, has_link, is_contact, is_title};
+use super::heading::underlines;
 use super::history::{Part, ruler};
 use super::line::Line;
 use super::words::{footers, mobile};
@@ -119,6 +120,14 @@ fn below_mark(lines: &[Line<'_>], first: bool, marked: bool) -> Option<usize> {
     let mut prose = 0;
     for (at, line) in lines.iter().enumerate().rev() {
         if is_mark(line) {
+            // A patch that is sent along stands below the signature of the letter.
+            if lines
+                .iter()
+                .skip(at)
+                .any(|line| line.raw.starts_with("@@ -") || line.raw.starts_with("diff --git "))
+            {
+                return None;
+            }
             let closes = !first || lines.iter().take(at).any(|line| !line.is_empty());
             return (closes && !(marked && (below > 8 || prose > 2))).then_some(at);
         }
@@ -200,49 +209,102 @@ fn without_links(text: &str) -> String {
 
 /// A ruler near the end with an address, a link or a notice below it.
 fn list_footer(lines: &[Line<'_>]) -> Option<usize> {
-    let (mut noticed, mut linked) = (false, false);
-    let (mut filled, mut telling, mut words) = (0, 0, 0);
+    let mut below = Footer::default();
     for (at, line) in lines.iter().enumerate().rev() {
         if line.is_empty() {
             continue;
         }
-        if let Some(signs) = ruler(&line.folded) {
-            if signs < 5 {
-                if signs >= 3 && linked && filled <= 6 && words <= 6 && !line.folded.contains(['*', '#']) {
-                    return Some(at);
-                }
-                continue;
-            }
-            let underscores = line.folded.starts_with("__");
-            let underline = at
-                .checked_sub(1)
-                .and_then(|above| lines.get(above))
-                .is_some_and(|above| !above.is_empty() && ruler(&above.folded).is_none());
-            if underline && !underscores && !noticed {
+        if is_titled_ruler(&line.folded) && below.is_offer() {
+            return Some(at);
+        }
+        let Some(signs) = ruler(&line.folded) else {
+            below.add(line);
+            if below.is_too_long() {
                 return None;
             }
-            let near = filled <= if underscores || signs >= 30 { 8 } else { 3 };
-            let is_footer =
-                noticed || (linked && near) || (underscores && filled <= 3) || (signs >= 30 && filled <= 2);
-            return (filled > 0 && is_footer).then_some(at);
+            continue;
+        };
+        if signs < 5 {
+            if signs >= 3 && below.is_short_contact() && !line.folded.contains(['*', '#']) {
+                return Some(at);
+            }
+            continue;
         }
-        let (noticed_here, linked_here) = (footers::has_notice(&line.folded), is_contact(&line.folded));
-        words = words.max(line.folded.split_whitespace().count());
-        noticed = noticed || noticed_here;
-        linked = linked || linked_here;
-        filled += 1;
-        if line.folded.contains('|') && !noticed {
+        let above = at.checked_sub(1).and_then(|above| lines.get(above)).filter(|above| !above.is_empty());
+        let underline = above.is_some_and(|above| ruler(&above.folded).is_none() && underlines(line, above));
+        if underline && !line.folded.starts_with("__") && !below.noticed {
             return None;
         }
-        telling += usize::from(linked_here || noticed_here);
-        if (filled > FOOTER_MAX && telling * 3 < filled)
-            || filled > 3 * FOOTER_MAX
-            || (line.bare.len() > LINE_MAX && !noticed)
-        {
-            return None;
-        }
+        return below.is_footer(signs, line.folded.starts_with("__")).then_some(at);
     }
     None
+}
+
+/// `---- Group Sponsor ----`: a long ruler with a few words in it.
+fn is_titled_ruler(folded: &str) -> bool {
+    let signs = folded.chars().filter(|c| matches!(c, '-' | '_' | '=' | '*')).count();
+    let words = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).count();
+    signs >= 24 && (1..=4).contains(&words)
+}
+
+/// What was seen below a ruler, from the end of the text upwards.
+#[derive(Debug, Default)]
+struct Footer {
+    noticed: bool,
+    linked: bool,
+    filled: usize,
+    telling: usize,
+    words: usize,
+    /// A sentence of the author's or a table, unless a notice stands beside it.
+    spoken: bool,
+    /// A diff.
+    patch: bool,
+    /// Every line is short, capitalised and without a figure.
+    titles: bool,
+}
+
+impl Footer {
+    fn add(&mut self, line: &Line<'_>) {
+        let (noticed, linked) = (footers::has_notice(&line.folded), is_contact(&line.folded));
+        self.titles = (self.titles || self.filled == 0) && is_title(line);
+        self.words = self.words.max(line.folded.split_whitespace().count());
+        self.noticed |= noticed;
+        self.linked |= linked;
+        self.filled += 1;
+        self.telling += usize::from(noticed || linked);
+        self.spoken |= line.folded.contains('|') || line.bare.len() > LINE_MAX;
+        self.patch |= is_patch(line);
+    }
+
+    fn is_too_long(&self) -> bool {
+        (self.filled > FOOTER_MAX && self.telling * 3 < self.filled) || self.filled > 3 * FOOTER_MAX
+    }
+
+    fn is_short_contact(&self) -> bool {
+        self.linked && self.filled <= 6 && self.words <= 6 && !self.spoken
+    }
+
+    fn is_offer(&self) -> bool {
+        !self.patch && !self.spoken && (self.noticed || (self.linked && self.filled <= 8))
+    }
+
+    fn is_footer(&self, signs: usize, underscores: bool) -> bool {
+        let scattered = self.telling * 3 < self.filled;
+        if self.filled == 0 || self.patch || (self.spoken && (scattered || !self.noticed)) {
+            return false;
+        }
+        let near = self.filled <= if underscores || signs >= 30 { 8 } else { 3 };
+        self.noticed
+            || (self.linked && near)
+            || (underscores && self.filled <= 3)
+            || (signs >= 30 && self.filled <= 2)
+            || (signs >= 10 && self.filled <= 3 && self.titles)
+    }
+}
+
+/// A line that only a diff has.
+fn is_patch(line: &Line<'_>) -> bool {
+    line.raw.starts_with("@@ -") || line.raw.starts_with("diff --git ")
 }
 
 /// A last paragraph that unsubscribes, disclaims or sells.

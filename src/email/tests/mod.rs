@@ -1,5 +1,6 @@
 //! Tests of mail reading as a whole.
 
+mod bounces;
 mod corpus;
 mod fixtures;
 mod hostile;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 /// Messages of an mboxrd file, perhaps packed; `None` where it cannot be unpacked here.
-fn mailbox(folder: &Path) -> Option<Vec<Vec<u8>>> {
+pub(super) fn mailbox(folder: &Path) -> Option<Vec<Vec<u8>>> {
     let plain = folder.join("mbox");
     let bytes = if plain.exists() {
         std::fs::read(plain).unwrap()

@@ -5,7 +5,7 @@ use super::Receiver;
 use crate::channel::{Broken, Detail, Item, Normalized, Received, Record, allowed_headers};
 use crate::envelope::{Envelope, Origin, Payload};
 use crate::http::AppState;
-use crate::ids::{DeliveryId, SurfaceId};
+use crate::ids::{DeadLetterId, DeliveryId, SurfaceId};
 use crate::ingest;
 use crate::model::JsonMap;
 use crate::store::deliveries::{DeadLetter, DeadLetterStatus, Delivery};
@@ -26,6 +26,8 @@ pub(in crate::http) fn webhook_url(state: &AppState, id: SurfaceId) -> String {
 pub(super) struct Keeping {
     /// The request and what it normalized to.
     pub item: ingest::Item,
+    /// What reading the request again takes besides its body.
+    pub record: Record,
     /// Entries that are no messages.
     pub ignored: u32,
     /// Entries that could not be read.
@@ -34,13 +36,18 @@ pub(super) struct Keeping {
 
 impl Keeping {
     /// A request with its messages.
-    pub fn of(state: &AppState, receiver: &Receiver, request: &Received<'_>, normalized: Normalized) -> Self {
-        let delivery_id: DeliveryId = state.ids.next();
+    pub fn of(
+        receiver: &Receiver,
+        request: &Received<'_>,
+        delivery_id: DeliveryId,
+        normalized: Normalized,
+    ) -> Self {
         let broken = normalized.broken;
         let positions = broken.iter().map(|broken| broken.position).collect();
         let record = Record::of(delivery_id, request, &receiver.channel, positions);
-        let letter = reason(&broken).map(|reason| letter(state, receiver, request, reason, &record));
+        let letter = reason(&broken).map(|reason| letter(receiver, request, reason, &record));
         Self {
+            record,
             item: ingest::Item {
                 delivery: Some(delivery(receiver, request, delivery_id)),
                 dead_letters: letter.into_iter().collect(),
@@ -53,20 +60,20 @@ impl Keeping {
 
     /// A request of which nothing can be read.
     pub fn unreadable(
-        state: &AppState,
         receiver: &Receiver,
         request: &Received<'_>,
+        delivery_id: DeliveryId,
         details: Vec<Detail>,
     ) -> Self {
-        let delivery_id: DeliveryId = state.ids.next();
         let record = Record::of(delivery_id, request, &receiver.channel, Vec::new());
         let reason = Broken { position: 0, details }.reason();
         Self {
             item: ingest::Item {
                 delivery: Some(delivery(receiver, request, delivery_id)),
-                dead_letters: vec![letter(state, receiver, request, reason, &record)],
+                dead_letters: vec![letter(receiver, request, reason, &record)],
                 envelopes: Vec::new(),
             },
+            record,
             ignored: 0,
             quarantined: 1,
         }
@@ -113,15 +120,10 @@ fn reason(broken: &[Broken]) -> Option<String> {
     })
 }
 
-fn letter(
-    state: &AppState,
-    receiver: &Receiver,
-    request: &Received<'_>,
-    reason: String,
-    record: &Record,
-) -> DeadLetter {
+/// A request has one letter at most, which bears its id: keeping it twice keeps it once.
+fn letter(receiver: &Receiver, request: &Received<'_>, reason: String, record: &Record) -> DeadLetter {
     DeadLetter {
-        id: state.ids.next(),
+        id: DeadLetterId(record.delivery_id.0),
         surface_id: receiver.surface_id,
         reason,
         status: DeadLetterStatus::Open,

@@ -5,11 +5,15 @@ mod admission;
 mod budget;
 pub mod challenge;
 mod decode;
+mod drain;
 mod keeping;
+mod outage;
 pub mod receive;
 mod receivers;
 
+pub use drain::drain;
 pub(super) use keeping::{envelopes, webhook_url, with_public_url};
+pub use outage::Outage;
 pub use receivers::{Receiver, Receivers};
 
 use super::ApiError;

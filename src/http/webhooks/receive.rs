@@ -1,6 +1,7 @@
 //! `POST /v1/webhooks/{surfaceId}`.
 
 use super::keeping::Keeping;
+use super::outage::{self, Kept};
 use super::{Address, HeaderView, Receiver, decode, unverified};
 use crate::channel::{Answer, Challenge, Detail, Received, Refused, Unreadable};
 use crate::http::error::Problem;
@@ -8,7 +9,7 @@ use crate::http::extract::read_stream;
 use crate::http::server::Peer;
 use crate::http::{ApiError, AppState};
 use crate::ids::{ConversationId, MessageId, SurfaceId};
-use crate::ingest::{Intake, IntakeError, Receipt};
+use crate::ingest::{IntakeError, Receipt};
 use crate::model::imap::Outcome;
 use crate::model::key::KeyHash;
 use axum::Json;
@@ -152,14 +153,15 @@ async fn verified(
         count(receiver, "handshake", 1);
         return Ok(answer_challenge(&challenge));
     }
+    let delivery_id = state.ids.next();
     let intake = match read.and_then(|document| channel.normalize(request, document)) {
-        Ok(normalized) => Keeping::of(state, receiver, request, normalized),
+        Ok(normalized) => Keeping::of(receiver, request, delivery_id, normalized),
         Err(Unreadable::ContentType) => return Err(unsupported_type()),
         Err(Unreadable::Malformed(details)) if channel.answers_mistakes() => {
             count(receiver, "malformed", 1);
             return Err(unprocessable(details));
         }
-        Err(Unreadable::Malformed(details)) => Keeping::unreadable(state, receiver, request, details),
+        Err(Unreadable::Malformed(details)) => Keeping::unreadable(receiver, request, delivery_id, details),
     };
     let report = keep(state, receiver, intake).await?;
     if let Some((token, body)) = once {
@@ -170,12 +172,15 @@ async fn verified(
 
 /// Makes it durable. Entries that are no messages cost no transaction.
 async fn keep(state: &AppState, receiver: &Receiver, keeping: Keeping) -> Result<WebhookReport, ApiError> {
-    let Keeping { item, ignored, quarantined } = keeping;
+    let Keeping { item, record, ignored, quarantined } = keeping;
     let mut report = WebhookReport { ignored, quarantined, ..WebhookReport::default() };
     if !item.envelopes.is_empty() || !item.dead_letters.is_empty() {
-        let intake = Intake { tenant_id: receiver.tenant_id, item };
-        let receipts = state.services.gather.submit(intake).await.map_err(not_kept)?;
-        receipts.into_iter().for_each(|receipt| report.add(receipt));
+        let messages = u32::try_from(item.envelopes.len()).unwrap_or(u32::MAX);
+        match outage::keep(state, receiver, item, &record).await.map_err(not_kept)? {
+            Kept::Stored(receipts) => receipts.into_iter().for_each(|receipt| report.add(receipt)),
+            // Which of them are repeats is known when the store is back.
+            Kept::Spooled => report.accepted += messages,
+        }
     }
     for (outcome, number) in [
         ("accepted", report.accepted),

@@ -1,6 +1,7 @@
 //! Surfaces as webhook requests need them: found by id alone, secrets opened, settings compiled. Kept
 //! for a second, so that a busy surface costs one look-up a second and not one a request; a change
-//! through this process is seen at once, through another one within that second.
+//! through this process is seen at once, through another one within that second. While the store is
+//! away, what was right when it was last there is believed for a day.
 
 use super::admission::Admission;
 use super::budget::Budget;
@@ -11,9 +12,15 @@ use crate::model::surface::Surface;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// How long a look-up is believed.
 const FRESH_MILLIS: i64 = 1_000;
+/// How long a look-up is believed while the store is away.
+const OUTAGE_MILLIS: i64 = 24 * 3_600 * 1_000;
+/// How long a look-up is waited for where an older one is at hand.
+const PATIENCE: Duration = Duration::from_millis(800);
 /// Surfaces (and ids that are none) that are remembered.
 const MOST: usize = 10_000;
 
@@ -34,9 +41,21 @@ pub struct Receiver {
     source: Surface,
 }
 
-/// When an id was looked up, and what it was: one without a surface, or whose surface takes no
-/// webhooks, is `None`.
-type Lookup = (Timestamp, Option<Arc<Receiver>>);
+/// What an id was when it was looked up.
+#[derive(Debug, Clone)]
+struct Lookup {
+    at: Timestamp,
+    /// Its settings were changed since.
+    is_outdated: bool,
+    /// `None` for an id without a surface, or whose surface takes no webhooks.
+    receiver: Option<Arc<Receiver>>,
+}
+
+impl Lookup {
+    fn is_younger(&self, millis: i64, now: Timestamp) -> bool {
+        (0..millis).contains(&(now.as_millisecond() - self.at.as_millisecond()))
+    }
+}
 
 /// The receivers in use, and the memory that what they receive may take.
 #[derive(Debug, Default)]
@@ -54,39 +73,59 @@ impl Receivers {
     pub async fn find(&self, state: &AppState, id: SurfaceId) -> Result<Option<Arc<Receiver>>, ApiError> {
         let now = state.clock.now();
         let known = self.entries().get(&id).cloned();
-        if let Some((at, receiver)) = &known
-            && (0..FRESH_MILLIS).contains(&(now.as_millisecond() - at.as_millisecond()))
+        if let Some(known) = &known
+            && !known.is_outdated
+            && known.is_younger(FRESH_MILLIS, now)
         {
-            return Ok(receiver.clone());
+            return Ok(known.receiver.clone());
         }
-        let before = known.and_then(|(_, receiver)| receiver);
-        let receiver = match state.store.find_surface(id).await {
-            Ok(found) => found
-                .map(|(tenant, surface)| build(state, tenant, &surface, before.as_ref()))
-                .transpose()?
-                .flatten(),
-            // The store is out: what was right a moment ago is believed, and the commit will tell.
-            Err(error) if before.is_some() => {
-                tracing::warn!(surface.id = %id, %error, "a surface could not be looked up again");
-                before
-            }
-            Err(error) => return Err(error.into()),
+        let outage = &state.services.outage;
+        // That an id was no surface says nothing of now: it may have been made since.
+        let at_hand = known.filter(|known| known.receiver.is_some() && known.is_younger(OUTAGE_MILLIS, now));
+        if outage.is_away() {
+            return at_hand.map(|known| known.receiver).ok_or_else(|| ApiError::unavailable(5));
+        }
+        let looking = state.store.find_surface(id);
+        let found = match &at_hand {
+            None => looking.await,
+            Some(known) => match timeout(PATIENCE, looking).await {
+                Ok(Err(error)) if error.is_outage() || error.may_retry() => {
+                    tracing::warn!(surface.id = %id, %error, "a surface could not be looked up again");
+                    return Ok(known.receiver.clone());
+                }
+                Ok(found) => found,
+                Err(_) => return Ok(known.receiver.clone()),
+            },
         };
-        let mut entries = self.entries();
-        if entries.len() >= MOST {
-            entries.retain(|_, (at, _)| now.as_millisecond() - at.as_millisecond() < FRESH_MILLIS);
-        }
-        if entries.len() < MOST {
-            entries.insert(id, (now, receiver.clone()));
-        }
+        let before = at_hand.and_then(|known| known.receiver);
+        let receiver = found?
+            .map(|(tenant, surface)| build(state, tenant, &surface, before.as_ref()))
+            .transpose()?
+            .flatten();
+        self.remember(id, Lookup { at: now, is_outdated: false, receiver: receiver.clone() });
         Ok(receiver)
+    }
+
+    fn remember(&self, id: SurfaceId, lookup: Lookup) {
+        let mut entries = self.entries();
+        if entries.len() >= MOST && !entries.contains_key(&id) {
+            // Ids that are no surface go first: whoever asks for many of them drives out no real one.
+            entries.retain(|_, known| known.receiver.is_some());
+            let now = lookup.at;
+            if entries.len() >= MOST {
+                entries.retain(|_, known| known.is_younger(FRESH_MILLIS, now));
+            }
+        }
+        if entries.len() < MOST || entries.contains_key(&id) {
+            entries.insert(id, lookup);
+        }
     }
 
     /// Forgets a surface whose settings were changed.
     pub fn forget(&self, id: SurfaceId) {
         // What it has let in lately is still true: only the look-up is old.
-        if let Some((at, _)) = self.entries().get_mut(&id) {
-            *at = Timestamp::MIN;
+        if let Some(known) = self.entries().get_mut(&id) {
+            known.is_outdated = true;
         }
     }
 

@@ -239,11 +239,10 @@ async fn b12_a_tls_handshake_that_stalls_has_a_deadline() {
 async fn tls_on_a_port_configured_without_it_is_told_with_its_cause() {
     for bytes in [&b""[..], b"\x15\x03\x01\x00\x02\x02\x0a", b"\x15\x03\x01\x00\x02\x02\x28"] {
         let (wire, mut server) = Server::pipe();
-        let script = async {
+        let script = async move {
             server.say(bytes).await;
-            if bytes.is_empty() {
-                std::future::pending::<()>().await;
-            }
+            let _open = bytes.is_empty().then_some(server);
+            std::future::pending::<()>().await;
         };
         let limits = network().limits;
         let greeting = Handshake::greet_in_clear(wire, &limits);

@@ -115,6 +115,8 @@ fn supervisor(store: &Store, ids: &Ids, clock: Arc<dyn Clock>, key: &EncryptionK
         in_flight: imap::poll::InFlight::new(1 << 20),
         max_message_bytes: 1 << 20,
         worker: ids.next(),
+        logins_per_second: 25,
+        lease: Duration::from_secs(40),
     })
 }
 

@@ -63,7 +63,12 @@ impl Desk {
 
     /// The lease of the surface's bucket, taken or renewed.
     pub async fn lease(&self, worker: WorkerId, surface: SurfaceId) -> Option<Lease> {
-        let leases = self.world.store.acquire_leases(worker, 64, self.world.now()).await.unwrap();
+        let leases = self
+            .world
+            .store
+            .acquire_leases(worker, 64, std::time::Duration::from_mins(1), self.world.now())
+            .await
+            .unwrap();
         leases.into_iter().find(|lease| lease.bucket == Lease::bucket_of(surface))
     }
 

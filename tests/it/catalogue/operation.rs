@@ -4,6 +4,9 @@ use super::desk::{Desk, Place, VALIDITY, mail, pipeline, window};
 use inlet::envelope::{MailboxSink as _, SinkError};
 use inlet::ingest::Item;
 use inlet::model::imap::{Outcome, Reading};
+use std::time::Duration;
+
+const LEASE: Duration = Duration::from_mins(1);
 
 on_both_desks! {
     d04_a_mail_that_is_no_mail_does_not_hold_up_the_next,
@@ -78,7 +81,7 @@ async fn d06_d07_nested_parts_and_floods_are_read_within_bounds(desk: Desk) {
     let brackets = head("text/html").replace("d07@x", "d07.3@x") + &"<div>".repeat(200_000);
     let quotes = head("text/plain").replace("d07@x", "d07.4@x") + &"> ".repeat(500_000);
     for text in [many, deep, brackets, quotes] {
-        let reading = tokio::time::timeout(std::time::Duration::from_secs(60), desk.mail(text));
+        let reading = tokio::time::timeout(Duration::from_secs(60), desk.mail(text));
         let arrived = reading.await.expect("it ends");
         assert_eq!(arrived.outcome, Outcome::Stored);
         assert!(arrived.attachments.len() <= 1_000, "{}", arrived.attachments.len());
@@ -113,21 +116,22 @@ async fn i01_i05_whoever_has_lost_the_lease_stores_nothing(desk: Desk) {
 
 async fn i02_a_holder_renews_although_it_wants_no_more(desk: Desk) {
     let store = &desk.world.store;
-    let held = store.acquire_leases(desk.worker, 5, desk.world.now()).await.unwrap();
-    let renewed = store.acquire_leases(desk.worker, 0, desk.world.now()).await.unwrap();
+    let held = store.acquire_leases(desk.worker, 5, LEASE, desk.world.now()).await.unwrap();
+    let renewed = store.acquire_leases(desk.worker, 0, LEASE, desk.world.now()).await.unwrap();
     assert_eq!(renewed, held, "the same buckets and epochs");
-    let other = store.acquire_leases(desk.world.ids.next(), 64, desk.world.now()).await.unwrap();
+    let other = store.acquire_leases(desk.world.ids.next(), 64, LEASE, desk.world.now()).await.unwrap();
     assert_eq!(other.len(), 64 - held.len());
 }
 
 async fn i04_clocks_that_differ_do_not_share_a_lease(desk: Desk) {
     let store = &desk.world.store;
-    let held = store.acquire_leases(desk.worker, 64, desk.world.now()).await.unwrap();
+    let held = store.acquire_leases(desk.worker, 64, LEASE, desk.world.now()).await.unwrap();
     assert_eq!(held.len(), 64);
     // On PostgreSQL the time is the store's; on SQLite, where one process owns the file, a lease that is still good by
     // the process's clock is not taken.
     let minutes = if desk.world.url.starts_with("postgres") { 5 } else { 0 };
-    let ahead = store.acquire_leases(desk.world.ids.next(), 64, desk.world.at_minute(minutes)).await.unwrap();
+    let ahead =
+        store.acquire_leases(desk.world.ids.next(), 64, LEASE, desk.world.at_minute(minutes)).await.unwrap();
     assert_eq!(ahead, []);
 }
 

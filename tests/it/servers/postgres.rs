@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Runs the server as often as it is asked to by a line, and waits for the end of its own standard input, which is the end of the process
+/// Runs the server as often as it is asked to by a line (after `hold` it stays down until the next one), and waits for the end of its own standard input, which is the end of the process
 /// that holds the other side: then the server is stopped and its directory removed.
 const GUARD: &str = r#"
 bin=$1; dir=$2; shift 2
@@ -20,6 +20,7 @@ do
     kill -QUIT $server
     wait $server
     echo stopped
+    if [ "$again" = hold ]; then read -r again || break; fi
 done
 kill -QUIT $server
 wait $server
@@ -107,12 +108,32 @@ impl Server {
 
     /// Stops the server at once, as a crash does, and starts it again.
     pub fn crash_and_restart(&mut self) {
+        self.ask(b"again\n");
+        self.wait_until_stopped();
+        self.wait_until_ready();
+    }
+
+    /// Stops the server at once; it stays away until [`Self::come_back`].
+    pub fn go_away(&mut self) {
+        self.ask(b"hold\n");
+        self.wait_until_stopped();
+    }
+
+    /// Starts the server again.
+    pub fn come_back(&mut self) {
+        self.ask(b"again\n");
+        self.wait_until_ready();
+    }
+
+    fn ask(&mut self, line: &[u8]) {
         let ask = self.guard.stdin.as_mut().expect("the guard listens");
-        ask.write_all(b"again\n").expect("the guard lives");
+        ask.write_all(line).expect("the guard lives");
+    }
+
+    fn wait_until_stopped(&mut self) {
         let mut stopped = [0; 8];
         let answer = self.guard.stdout.as_mut().expect("the guard answers");
         answer.read_exact(&mut stopped).expect("the guard lives");
-        self.wait_until_ready();
     }
 
     fn psql(&self, database: &str) -> Command {

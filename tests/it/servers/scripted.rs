@@ -40,11 +40,19 @@ pub struct Box_ {
     pub uid_next: u32,
     pub mails: BTreeMap<u32, Vec<u8>>,
     pub flags: BTreeMap<u32, BTreeSet<String>>,
+    /// Listed, and never given.
+    pub hidden: BTreeSet<u32>,
 }
 
 impl Default for Box_ {
     fn default() -> Self {
-        Self { uid_validity: 77, uid_next: 1, mails: BTreeMap::new(), flags: BTreeMap::new() }
+        Self {
+            uid_validity: 77,
+            uid_next: 1,
+            mails: BTreeMap::new(),
+            flags: BTreeMap::new(),
+            hidden: BTreeSet::new(),
+        }
     }
 }
 
@@ -326,7 +334,9 @@ fn uid_command(state: &mut State, rest: &str, opened: &str) -> String {
             format!("* SEARCH {}\r\n$ OK\r\n", found.join(" "))
         }
         ["FETCH", set, items] => {
-            let rows: String = uids(set, target).map(|uid| row(target, uid, items)).collect();
+            let is_given = |uid: &u32| !items.contains("BODY.PEEK") || !target.hidden.contains(uid);
+            let rows: String =
+                uids(set, target).filter(is_given).map(|uid| row(target, uid, items)).collect();
             format!("{rows}$ OK\r\n")
         }
         ["STORE", set, flags] => {

@@ -1,4 +1,5 @@
-//! The real program in a process of its own, on either store, so that it can be killed and measured.
+//! The real program in a process of its own, on either store, so that it can be killed and measured. `INLET_BINARY`
+//! names another build of it.
 
 use super::postgres;
 use std::io::{BufRead as _, BufReader};
@@ -67,7 +68,8 @@ impl Worker {
 
     /// The same with more environment.
     pub fn start_with(directory: &Path, database: Option<&str>, environment: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_inlet"));
+        let program = std::env::var_os("INLET_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_inlet").into());
+        let mut command = Command::new(program);
         command
             .current_dir(directory)
             .env_clear()

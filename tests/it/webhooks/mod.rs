@@ -2,10 +2,13 @@
 
 mod bad_input;
 mod crash;
+mod daemon;
 mod dead_letters;
+mod outage;
 mod parallel;
 mod receive;
 mod surfaces;
+mod workers;
 
 use crate::api::world::{Answer, World};
 use reqwest::Method;

@@ -352,6 +352,28 @@ const REPLY_ABOVE: &[&str] = &[
     "이 줄 위에 회신을 입력하세요",
 ];
 
+/// "Comment", between the rulers of a tracker's heading.
+const COMMENTS: &[&str] = &[
+    "comment",
+    "comments",
+    "kommentar",
+    "kommentare",
+    "commentaire",
+    "comentario",
+    "comentário",
+    "commento",
+    "opmerking",
+    "komentarz",
+    "комментарий",
+    "コメント",
+    "评论",
+];
+
+/// Whether a text speaks of a comment.
+pub(in super::super) fn has_comment(text: &str) -> bool {
+    COMMENTS.iter().any(|word| super::has_word(text, word))
+}
+
 /// What a divider says of the text below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Divider {
