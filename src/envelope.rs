@@ -201,7 +201,7 @@ pub enum SinkError {
 
 /// Takes what was read from one mailbox. Implemented by `ingest`; used by `imap`.
 pub trait MailboxSink: Send + Sync {
-    /// Stores a window and its cursor in one transaction.
+    /// Stores a window and its cursor in one transaction; a mark up to its `through_uid` goes with it.
     ///
     /// # Errors
     /// [`SinkError`]; nothing of the window is stored then.

@@ -61,6 +61,7 @@ impl Pipeline {
         let rows: Vec<LedgerRow> = quarantined.chain(settled).collect();
         let (surface, mailbox) = (progress.surface_id, progress.mailbox.as_str());
         tx.insert_ledger(tenant, surface, mailbox, progress.uid_validity, &rows).await?;
+        tx.pass_reading(tenant, surface, mailbox, progress.through_uid).await?;
         tx.save_cursor(tenant, &progress.cursor(self.inner.clock.now())).await?;
         tx.commit().await
     }

@@ -303,6 +303,7 @@ impl Writing<'_> {
         let rows: Vec<LedgerRow> = settled.chain(mails).collect();
         let (surface, mailbox) = (progress.surface_id, progress.mailbox.as_str());
         tx.insert_ledger(self.unit.tenant, surface, mailbox, progress.uid_validity, &rows).await?;
+        tx.pass_reading(self.unit.tenant, surface, mailbox, progress.through_uid).await?;
         tx.save_cursor(self.unit.tenant, &progress.cursor(self.unit.now)).await
     }
 

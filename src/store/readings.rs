@@ -120,6 +120,24 @@ impl Tx {
         self.work.execute(upsert).await.map(drop)
     }
 
+    /// What was marked up to `through_uid` has its outcome.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn pass_reading(
+        &mut self,
+        tenant: TenantId,
+        surface: SurfaceId,
+        mailbox: &str,
+        through_uid: u32,
+    ) -> Result<()> {
+        let delete = Statement::new(
+            "DELETE FROM readings WHERE tenant_id = $1 AND surface_id = $2 AND mailbox_key = $3 AND uid <= $4",
+        );
+        let delete = delete.bind(tenant).bind(surface).bind(mailbox_key(mailbox));
+        self.work.execute(delete.bind(i64::from(through_uid))).await.map(drop)
+    }
+
     /// Nothing of this mailbox is being read any more.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ mod live;
 mod now;
 mod pace;
 pub mod providers;
+mod rest;
 pub mod schedule;
 pub mod settings;
 mod task;

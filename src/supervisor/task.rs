@@ -5,16 +5,16 @@ use super::act::act;
 use super::backoff::Trouble;
 use super::connect::{Connector, Opened};
 use super::failure::Failure;
-use super::live::{Connection, LiveMailbox, LiveSurface, Waiting};
-use super::pace::{Pace, SHORT_LIFE};
-use super::providers;
+use super::live::{LiveMailbox, LiveSurface};
+use super::pace::Pace;
 use super::trigger::{Answer, MailboxPoll, answer};
 use super::{PollFailure, Shared};
 use crate::envelope::MailboxSink;
+use crate::imap::ErrorClass;
 use crate::imap::poll::{LookBack, Mailbox, Place, Poll, PollError, Poller, Report};
-use crate::imap::{ErrorClass, IdleEnd};
 use crate::model::imap::Cursor;
 use crate::store::StoreError;
+use crate::store::outbox::{Event, EventKind};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,10 +26,6 @@ use tokio_util::sync::CancellationToken;
 const LOOK_BACK_EVERY: Duration = Duration::from_mins(15);
 /// How soon again where the server says that something changed and nothing new is there (CONDSTORE).
 const LOOK_BACK_AT_CHANGE: Duration = Duration::from_mins(1);
-/// How often a mailbox is polled whose server's IDLE cannot be relied on.
-const DEMOTED_EVERY: Duration = Duration::from_mins(1);
-/// How long a server that refused IDLE is polled before it is asked again.
-const REFUSED_FOR: Duration = Duration::from_hours(1);
 /// How long what follows storing is left alone after it failed.
 const ACT_AGAIN_AFTER: Duration = Duration::from_mins(15);
 /// The longest any single step of a poll may take: a batch of 8 MiB at the slowest pace that is accepted, with
@@ -61,27 +57,29 @@ pub(super) struct Task<S> {
 
 /// What the task remembers between polls.
 #[derive(Default)]
-struct Memory {
-    place: Option<Place>,
-    session: Option<Opened>,
+pub(super) struct Memory {
+    pub place: Option<Place>,
+    pub session: Option<Opened>,
     /// What `auto` was found to stand for.
-    found: Option<Mailbox>,
-    pace: Pace,
+    pub found: Option<Mailbox>,
+    pub pace: Pace,
     /// Changes when the host, to which no connection could be made, is up again.
-    recovery: Option<watch::Receiver<()>>,
+    pub recovery: Option<watch::Receiver<()>>,
+    /// Those who listen to events have been told that a person must act.
+    pub has_alerted: bool,
     /// What the last poll stored.
-    stored: u64,
+    pub stored: u64,
     /// The last attempt stored something before it failed.
-    made_progress: bool,
-    looked_back_at: Option<Instant>,
-    idle_refused_at: Option<Instant>,
+    pub made_progress: bool,
+    pub looked_back_at: Option<Instant>,
+    pub idle_refused_at: Option<Instant>,
     /// What follows storing has failed, and the session went with it.
-    act_failed_at: Option<Instant>,
-    must_reconnect: bool,
+    pub act_failed_at: Option<Instant>,
+    pub must_reconnect: bool,
     /// The last rest in IDLE ended by the clock, not by an announcement or a caller.
-    was_unannounced: bool,
+    pub was_unannounced: bool,
     /// It ended by an announcement.
-    was_announced: bool,
+    pub was_announced: bool,
 }
 
 impl<S: MailboxSink> Task<S> {
@@ -116,6 +114,7 @@ impl<S: MailboxSink> Task<S> {
                 }
                 Err(failure) => {
                     let wait = self.note_failure(&failure, &mut memory);
+                    self.alert(&failure, &mut memory).await;
                     answer(waiters, &told, before);
                     self.surface.save().await;
                     self.back_off(wait, memory.recovery.take()).await;
@@ -324,6 +323,7 @@ impl<S: MailboxSink> Task<S> {
         if std::mem::take(&mut memory.was_announced) {
             memory.pace.answered(report.found_mail());
         }
+        memory.has_alerted = false;
         let failures = memory.pace.succeeded();
         if failures > 0 {
             let surface = self.mailbox.surface_id;
@@ -359,96 +359,34 @@ impl<S: MailboxSink> Task<S> {
         wait
     }
 
-    /// Waits until mail is announced, the next poll is due, or somebody asks.
-    async fn rest(&self, memory: &mut Memory) {
-        if std::mem::take(&mut memory.must_reconnect) {
+    /// Tells those who listen to events, once until it works again, that a person must act: settings or the server have
+    /// to change, or a password was refused three times.
+    async fn alert(&self, failure: &Failure, memory: &mut Memory) {
+        let (trouble, failures) = (failure.trouble(), memory.pace.failures());
+        let is_certain = trouble.needs_a_person() && (trouble != Trouble::Auth || failures >= 3);
+        if !is_certain || memory.has_alerted {
             return;
         }
-        let now = self.shared.parts.clock.now();
-        let account = &self.connector.account;
-        let mut due = account.cadence.next_after(now);
-        let host = &account.host;
-        let waiting = self.waiting(memory);
-        if waiting == Waiting::IdleMissesMail {
-            due = due.min(now.checked_add(DEMOTED_EVERY).unwrap_or(due));
-        }
-        let (mut connection, mut limit) = (Connection::Closed, until(now, due));
-        let mut waiting = waiting;
-        if let Some(opened) = memory.session.take() {
-            if waiting == Waiting::Announcement {
-                let next = due.min(now.checked_add(providers::of(host).idle_limit).unwrap_or(due));
-                let limit_here =
-                    until(now, next).min(opened.renew_at.saturating_duration_since(Instant::now()));
-                self.live.rests(Connection::Idle, waiting, due, limit_here + SHORT_LIFE);
-                match self.idle(opened, limit_here, memory).await {
-                    // What it takes to go on is another poll, now.
-                    Resumed::Poll => return,
-                    Resumed::Refused => {
-                        memory.idle_refused_at = Some(Instant::now());
-                        waiting = Waiting::IdleRefused;
-                    }
-                    Resumed::Lost(wait) => (connection, limit) = (Connection::Backoff, limit.min(wait)),
-                }
-            } else {
-                opened.session.logout().await;
-            }
-        }
-        self.live.rests(connection, waiting, due, limit + SHORT_LIFE);
-        self.surface.save().await;
-        self.pause(limit).await;
-    }
-
-    /// What the next poll is waited for with.
-    fn waiting(&self, memory: &Memory) -> Waiting {
-        let account = &self.connector.account;
-        let offers_idle = memory.session.as_ref().map(|opened| opened.session.capabilities().idle);
-        if !account.idle {
-            Waiting::IdleOff
-        } else if !self.shared.hosts.may_idle(&account.host) {
-            Waiting::IdleMissesMail
-        } else if memory.idle_refused_at.is_some_and(|at| at.elapsed() < REFUSED_FOR) {
-            Waiting::IdleRefused
-        } else if offers_idle == Some(false) {
-            Waiting::IdleNotOffered
-        } else {
-            Waiting::Announcement
-        }
-    }
-
-    async fn idle(&self, opened: Opened, limit: Duration, memory: &mut Memory) -> Resumed {
-        self.surface.save().await;
-        let wake = async {
-            tokio::select! {
-                () = self.stop.cancelled() => {}
-                () = self.live.trigger.asked() => {}
-            }
+        let parts = &self.shared.parts;
+        let event = Event {
+            id: parts.ids.next(),
+            kind: EventKind::SurfaceError,
+            surface_id: self.mailbox.surface_id,
+            conversation_id: None,
+            message_id: None,
+            merged_conversation_id: None,
+            backfill: false,
+            created_at: parts.clock.now(),
         };
-        let Opened { session, at, renew_at } = opened;
-        match session.idle(limit, wake).await {
-            Ok((session, IdleEnd::Refused)) => {
-                session.logout().await;
-                Resumed::Refused
-            }
-            Ok((session, end)) => {
-                memory.pace.rested();
-                memory.was_unannounced = end == IdleEnd::TimedOut;
-                memory.was_announced = end == IdleEnd::Announced;
-                if memory.was_announced {
-                    self.shared.hosts.note_announced(&self.connector.account.host);
-                    self.pause(memory.pace.before_poll()).await;
-                }
-                memory.session = Some(Opened { session, at, renew_at });
-                Resumed::Poll
-            }
+        let telling = async {
+            let mut tx = parts.store.begin().await?;
+            tx.insert_events(self.mailbox.tenant_id, &[event]).await?;
+            tx.commit().await
+        };
+        match telling.await {
+            Ok(()) => memory.has_alerted = true,
             Err(error) => {
-                tracing::debug!(surface = %self.mailbox.surface_id, %error, "the connection ended while it waited");
-                self.connector.note(&error).await;
-                if error.class() == ErrorClass::Token && at.elapsed() >= SHORT_LIFE {
-                    // Its time was over: planned, and no reason to wait.
-                    return Resumed::Poll;
-                }
-                let wait = memory.pace.lost(at.elapsed(), self.shared.chance());
-                Resumed::Lost(error.suggested_wait().map_or(wait, |wish| wish.max(wait)))
+                tracing::warn!(surface = %self.mailbox.surface_id, %error, "an alert could not be kept")
             }
         }
     }
@@ -462,7 +400,7 @@ impl<S: MailboxSink> Task<S> {
     }
 
     /// Waits so long, or until the task is stopped or asked for a poll.
-    async fn pause(&self, wait: Duration) {
+    pub(super) async fn pause(&self, wait: Duration) {
         tokio::select! {
             () = self.stop.cancelled() => {}
             () = self.live.trigger.asked() => {}
@@ -481,23 +419,9 @@ async fn recovered(recovery: Option<watch::Receiver<()>>) {
     std::future::pending::<()>().await;
 }
 
-/// How a rest in IDLE ended.
-enum Resumed {
-    /// Poll now.
-    Poll,
-    /// The server does not take part.
-    Refused,
-    /// The connection is gone; open another after so long.
-    Lost(Duration),
-}
-
 fn failure_of<T>(result: &Result<T, Failure>) -> PollFailure {
     match result {
         Err(failure) => failure.told(),
         Ok(_) => PollFailure { trouble: Trouble::Internal, words: String::new() },
     }
-}
-
-fn until(now: Timestamp, due: Timestamp) -> Duration {
-    Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO)
 }

@@ -11,6 +11,7 @@ mod batch;
 mod care;
 mod fetch;
 mod in_flight;
+mod place;
 mod plan;
 mod suspect;
 #[cfg(test)]
@@ -18,13 +19,14 @@ mod tests;
 mod walk;
 
 pub use in_flight::InFlight;
+pub use place::{LookBack, Place};
 
 use super::{Error, Phase, Session};
 use crate::clock::Clock;
 use crate::envelope::{MailboxSink, SinkError, Tally};
 use crate::ids::{SurfaceId, TenantId};
-use crate::model::imap::{Backfill, Cursor, Outcome, Reading};
-use care::Care;
+use crate::model::imap::{Backfill, Cursor, Outcome};
+use care::{Care, Turn};
 use jiff::Timestamp;
 use plan::{Plan, Reason, Seen, plan};
 use suspect::{Fault, Suspect};
@@ -67,59 +69,6 @@ impl Mailbox {
     pub fn is_to_be_found(&self) -> bool {
         self.sent && self.name == AUTO
     }
-}
-
-/// Where reading a mailbox stands, and what this process has learned about it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Place {
-    /// The stored cursor; `None` before the first poll. Kept up to date by [`Poller::poll`].
-    pub cursor: Option<Cursor>,
-    suspect: Suspect,
-    care: Care,
-    /// HIGHESTMODSEQ when it was last looked (CONDSTORE).
-    modseq: Option<u64>,
-    /// Something changed on the server, and nothing above the cursor is new.
-    wants_look_back: bool,
-    /// A mark of what is being read stands in the store.
-    is_marked: bool,
-    /// The UIDVALIDITY at which the mailbox was stopped: if it is still the same later, the server has calmed down.
-    stopped_at: Option<u32>,
-}
-
-impl Place {
-    /// The place that the store knows.
-    #[must_use]
-    pub fn new(cursor: Option<Cursor>) -> Self {
-        Self { cursor, ..Self::default() }
-    }
-
-    /// The same after a process died over `mark`.
-    #[must_use]
-    pub fn after_death(cursor: Option<Cursor>, mark: Reading) -> Self {
-        Self { cursor, care: Care::after(mark), is_marked: true, ..Self::default() }
-    }
-
-    /// Whether a look-back should come before its time.
-    #[must_use]
-    pub fn wants_look_back(&self) -> bool {
-        self.wants_look_back
-    }
-
-    /// The first UID that the look-back asks for, if there is anything to look back at.
-    #[must_use]
-    pub fn look_back_from(&self) -> Option<u32> {
-        let last = self.cursor.as_ref()?.last_uid;
-        (last > 0).then(|| last.saturating_sub(LOOK_BACK_UIDS - 1).max(1))
-    }
-}
-
-/// The outcome ledger's UIDs from [`Place::look_back_from`] up to the cursor, ascending.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LookBack {
-    /// The first UID asked for.
-    pub first: u32,
-    /// Those that have an outcome.
-    pub settled: Vec<u32>,
 }
 
 /// What a poll did, also when it failed midway.
@@ -238,14 +187,42 @@ impl<S: MailboxSink> Poller<'_, S> {
     pub async fn poll(&self, session: Session, place: &mut Place, look_back: Option<LookBack>) -> Poll {
         let last_uid = place.cursor.as_ref().map_or(0, |cursor| cursor.last_uid);
         let mut report = Report { last_uid, ..Report::default() };
-        let end = self.rounds(session, place, look_back, &mut report).await;
+        let end = match self.take_turn(place).await {
+            Ok(()) => self.rounds(session, place, look_back, &mut report).await,
+            Err(error) => Err(error),
+        };
+        place.turn = Turn::default();
         let is_fenced = matches!(end, Err(PollError::Fenced));
-        // The process lives: nothing that was read has killed it. Where the store cannot be written the mark is taken
-        // away after the next poll.
-        if place.is_marked && !is_fenced && self.sink.end_reading(&self.mailbox.name).await.is_ok() {
-            place.is_marked = false;
-        }
+        self.unmark(place, end.is_ok(), is_fenced).await;
         Poll { report, end }
+    }
+
+    /// The poll is over and the process lives: nothing that was read has killed it. Where it broke off before the place
+    /// of a death was passed, that stays known. Where the store cannot be written the next poll's end does it.
+    async fn unmark(&self, place: &mut Place, is_good: bool, is_fenced: bool) {
+        if is_good {
+            place.care = Care::default();
+        }
+        if !place.is_marked || is_fenced {
+            return;
+        }
+        let name = &self.mailbox.name;
+        match place.care.waiting_mark().filter(|_| place.care.is_needed()) {
+            Some(mark) => drop(self.sink.begin_reading(name, mark).await),
+            None => place.is_marked = self.sink.end_reading(name).await.is_err(),
+        }
+    }
+
+    /// After a death, one mailbox of the process at a time.
+    async fn take_turn(&self, place: &mut Place) -> Result<(), PollError> {
+        let Some(mark) = place.care.waiting_mark().filter(|_| place.care.is_needed()) else { return Ok(()) };
+        self.sink.begin_reading(&self.mailbox.name, mark).await?;
+        place.turn = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(PollError::Stopped),
+            turn = self.in_flight.careful_turn() => Turn(turn),
+        };
+        Ok(())
     }
 
     async fn rounds(
@@ -263,7 +240,7 @@ impl<S: MailboxSink> Poller<'_, S> {
             };
             session = open;
             let mut plan = self.plan(place, seen)?;
-            note_modseq(place, seen, &plan, look_back.is_some());
+            place.note_modseq(seen, &plan, look_back.is_some());
             if let Some(look_back) = look_back.take()
                 && plan.reason == Reason::Onward
             {
@@ -428,8 +405,9 @@ impl<S: MailboxSink> Poller<'_, S> {
     }
 
     /// What follows from a window that is stored now.
-    fn settle(&self, stored: Option<Stored>, walk: &Walk, place: &mut Place, report: &mut Report) {
+    fn settle(&self, stored: Option<Stored>, walk: &mut Walk, place: &mut Place, report: &mut Report) {
         let Some(stored) = stored else { return };
+        walk.passed(stored.through_uid);
         report.tally.stored += stored.tally.stored;
         report.tally.duplicates += stored.tally.duplicates;
         report.tally.quarantined += stored.tally.quarantined;
@@ -445,6 +423,9 @@ impl<S: MailboxSink> Poller<'_, S> {
             place.suspect.passed();
         }
         place.care.passed(stored.mails);
+        if !place.care.is_needed() {
+            place.turn = Turn::default();
+        }
         report.last_uid = stored.cursor.last_uid;
         if walk.plan().reason != Reason::LookBack {
             report.backlog = walk.plan().last.saturating_sub(stored.through_uid).min(walk.exists());
@@ -464,15 +445,6 @@ struct Stored {
     mails: usize,
     cursor: Cursor,
     through_uid: u32,
-}
-
-/// Where the server counts changes (CONDSTORE), one that is not explained by new UIDs may be a late arrival below the
-/// cursor.
-fn note_modseq(place: &mut Place, seen: Seen, plan: &Plan, looks_back: bool) {
-    let is_changed = seen.modseq.is_some() && place.modseq.is_some() && seen.modseq != place.modseq;
-    let is_calm = plan.reason == Reason::Onward && !plan.has_work();
-    place.wants_look_back = !looks_back && (place.wants_look_back || (is_changed && is_calm));
-    place.modseq = seen.modseq;
 }
 
 fn note_failure(suspect: &mut Suspect, uid: u32, asked: usize, error: &Error) {

@@ -5,6 +5,7 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::envelope::{Origin, Payload, SinkError, Tally, Window};
 use crate::imap::tests::server::{Server, session_with};
+use crate::model::imap::Reading;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -156,6 +157,8 @@ impl MailboxSink for Ledger {
         let quarantined =
             window.settled.iter().filter(|(_, outcome)| *outcome == Outcome::Quarantined).count();
         assert_eq!(window.unread.len(), quarantined, "every mail that is passed over has its reason");
+        let mut mark = self.mark.lock().unwrap();
+        *mark = mark.filter(|mark| mark.uid > window.through_uid);
         let mut ledger = self.outcomes.lock().unwrap();
         let mut tally = Tally::default();
         for envelope in window.envelopes {
@@ -438,6 +441,23 @@ async fn d05_a_process_that_is_killed_for_other_reasons_sets_nothing_aside() {
     world.ledger.deadly = Some(30);
     assert!(world.poll_or_die().await && world.poll_or_die().await);
     world.ledger.deadly = None;
+    assert!(!world.poll_or_die().await);
+    assert_eq!(world.count(Outcome::Stored), 60);
+    assert_eq!(*world.ledger.mark.lock().unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn d05_a_mailbox_that_waits_for_its_turn_to_be_careful_is_not_blamed() {
+    let mut world = World::new(Model::of(1..=60));
+    world.ledger.deadly = Some(1);
+    assert!(world.poll_or_die().await && world.poll_or_die().await);
+    world.ledger.deadly = None;
+    // Another mailbox is careful, and its mail kills the process five times.
+    for _ in 0..5 {
+        let other = world.in_flight.careful_turn().await;
+        assert!(world.poll_or_die().await);
+        drop(other);
+    }
     assert!(!world.poll_or_die().await);
     assert_eq!(world.count(Outcome::Stored), 60);
 }

@@ -77,7 +77,8 @@ pub(super) struct Walk {
     without: Vec<u32>,
     is_closed: bool,
     care: Care,
-    is_marked: bool,
+    /// The first UID of what is marked as being read.
+    marked: Option<u32>,
 }
 
 impl Walk {
@@ -94,7 +95,7 @@ impl Walk {
             without: Vec::new(),
             is_closed: false,
             care: Care::default(),
-            is_marked: false,
+            marked: None,
         }
     }
 
@@ -123,12 +124,15 @@ impl Walk {
         self.care = care;
         loop {
             let bounds = Bounds {
-                messages: if care.is_needed() { 1 } else { suspect.limit(limits::BATCH_MESSAGES) },
+                messages: suspect.limit(if care.is_needed() { care.step() } else { limits::BATCH_MESSAGES }),
                 // One batch is fetched while another is stored.
                 bytes: BATCH_BYTES.min(poller.in_flight.all_bytes() / 2),
                 max_message_bytes: poller.max_message_bytes,
             };
             if let Some(batch) = next_batch(&mut self.items, bounds, self.listed_through) {
+                if let Err(error) = self.mark(poller, batch.first_fetched()).await {
+                    return Step::broken(error);
+                }
                 return self.fetch(poller, session, batch).await;
             }
             if self.next > u64::from(self.plan.last) {
@@ -148,7 +152,9 @@ impl Walk {
             self.next = u64::from(last) + 1;
             self.width = next_width(self.width, uids.is_empty(), self.exists);
             let at = uids.first().copied();
-            if let Err(error) = self.mark(poller, at).await {
+            if care.is_needed()
+                && let Err(error) = self.mark(poller, at).await
+            {
                 return Step::broken(error);
             }
             let asked = uids.len();
@@ -160,22 +166,27 @@ impl Walk {
         }
     }
 
-    /// Marks what is about to be read: once, or, where a process has died, every mail.
+    /// Marks what is about to be read; the commit of its window takes the mark away.
     async fn mark<S: MailboxSink>(
         &mut self,
         poller: &Poller<'_, S>,
         first: Option<u32>,
     ) -> Result<(), PollError> {
-        let Some(uid) = first.filter(|_| self.care.is_needed() || !self.is_marked) else { return Ok(()) };
+        let Some(uid) = first.filter(|uid| self.marked != Some(*uid)) else { return Ok(()) };
         let mark = self.care.mark(self.plan.cursor.uid_validity, uid);
         poller.sink.begin_reading(&poller.mailbox.name, mark).await?;
-        self.is_marked = true;
+        self.marked = Some(uid);
         Ok(())
     }
 
-    /// Whether something was marked as being read.
+    /// A window up to `through_uid` is stored.
+    pub fn passed(&mut self, through_uid: u32) {
+        self.marked = self.marked.filter(|uid| *uid > through_uid);
+    }
+
+    /// Whether something is marked as being read.
     pub fn is_marked(&self) -> bool {
-        self.is_marked
+        self.marked.is_some()
     }
 
     /// The last window, which only moves the cursor, where one is needed.

@@ -36,7 +36,7 @@ async fn a_mailbox_is_read_with_a_token_by_either_mechanism() {
         office.server.state().capabilities = format!("IMAP4rev1 IDLE SASL-IR AUTH={mechanism}");
         office.server.put("INBOX", mail(1));
         office.start(oauth(&tokens)).await;
-        assert_eq!(office.poll().await, 1);
+        office.wait_for(1).await;
         let asked = tokens.requests();
         for part in
             ["grant_type=refresh_token", "refresh_token=refresh-1", "client_id=client-1", "scope=mail"]

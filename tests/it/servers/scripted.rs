@@ -40,6 +40,8 @@ pub struct Box_ {
     pub uid_next: u32,
     pub mails: BTreeMap<u32, Vec<u8>>,
     pub flags: BTreeMap<u32, BTreeSet<String>>,
+    /// The sizes that are claimed for these, whatever they are.
+    pub claimed: BTreeMap<u32, usize>,
     /// Listed, and never given.
     pub hidden: BTreeSet<u32>,
 }
@@ -52,6 +54,7 @@ impl Default for Box_ {
             mails: BTreeMap::new(),
             flags: BTreeMap::new(),
             hidden: BTreeSet::new(),
+            claimed: BTreeMap::new(),
         }
     }
 }
@@ -373,7 +376,8 @@ fn uids(set: &str, target: &Box_) -> impl Iterator<Item = u32> + use<> {
 
 fn row(target: &Box_, uid: u32, items: &str) -> String {
     let mail = String::from_utf8_lossy(&target.mails[&uid]).into_owned();
-    let known = format!("UID {uid} RFC822.SIZE {} INTERNALDATE \"01-Mar-2026 09:00:00 +0000\"", mail.len());
+    let size = target.claimed.get(&uid).copied().unwrap_or(mail.len());
+    let known = format!("UID {uid} RFC822.SIZE {size} INTERNALDATE \"01-Mar-2026 09:00:00 +0000\"");
     if !items.contains("BODY.PEEK") {
         return format!("* 1 FETCH ({known})\r\n");
     }
