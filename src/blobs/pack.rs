@@ -1,10 +1,16 @@
 //! Building a pack, and reading one entry back.
 
 use bytes::Bytes;
+use std::cell::RefCell;
 use uuid::Uuid;
+use zstd::bulk::Compressor;
 
 /// zstd level: on mail, level 1 keeps within a few percent of level 3 at half its time.
 const LEVEL: i32 = 1;
+thread_local! {
+    /// Made once a thread: for a mail of a few KB the tables cost as much as the compressing.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 
@@ -83,8 +89,8 @@ impl Entry {
     #[must_use]
     pub fn of(data: &[u8]) -> Self {
         let mut coded = vec![ZSTD];
-        let worth = match zstd::bulk::compress(data, LEVEL) {
-            Ok(compressed) if compressed.len() < data.len() => {
+        let worth = match compress(data) {
+            Some(compressed) if compressed.len() < data.len() => {
                 coded.extend_from_slice(&compressed);
                 true
             }
@@ -103,6 +109,16 @@ impl Entry {
     pub fn data(&self) -> Bytes {
         decode(&self.coded, self.size_bytes).unwrap_or_default()
     }
+}
+
+fn compress(data: &[u8]) -> Option<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|compressor| {
+        let compressor = match compressor {
+            Some(compressor) => compressor,
+            none => none.insert(Compressor::new(LEVEL).ok()?),
+        };
+        compressor.compress(data).ok()
+    })
 }
 
 /// Decodes an entry; `None` if it is not `size_bytes` long or not what its codec byte says.

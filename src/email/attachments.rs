@@ -18,7 +18,8 @@ pub(super) fn read(structure: &Structure<'_>, body: &Body) -> Vec<MailPart> {
             inline: is_inline(part, body.html.as_deref()),
             data: part.bytes().into_owned(),
         };
-        let packed = if tnef::is_tnef(&file) { tnef::attachments(&file.data) } else { Vec::new() };
+        let is_packed = tnef::is_tnef(&file.content_type, file.filename.as_deref());
+        let packed = if is_packed { tnef::attachments(&file.data) } else { Vec::new() };
         kept.extend(std::iter::once(file).chain(packed).map(typed_by_content));
     }
     kept.truncate(2 * PART_LIMIT);

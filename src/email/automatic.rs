@@ -3,6 +3,7 @@
 //! Headers are claims; these only ever make the worker more careful. `X-Auto-Response-Suppress` is no mark: it asks
 //! others not to answer and stands in mail of people too.
 
+use super::absence;
 use super::header::Headers;
 use super::message_id;
 use super::words;
@@ -57,7 +58,7 @@ pub(super) fn is_auto_reply(headers: &Headers<'_>, subject: Option<&str>) -> boo
         || first_word(headers, "preference") == "auto_reply"
         || has_empty_return_path(headers)
         || is_autoresponder(headers)
-        || subject.is_some_and(says_automatic)
+        || subject.is_some_and(absence::is_automatic_subject)
 }
 
 /// A null reverse path: the sender of reports and of careful automatic answers (RFC 5321 section 4.5.5).
@@ -101,34 +102,22 @@ fn is_autoresponder(headers: &Headers<'_>) -> bool {
     })
 }
 
-/// What mailers put before the subject of the mail that they answer; always with a colon.
-fn says_automatic(subject: &str) -> bool {
-    const STARTS: [&str; 22] = [
-        "automatic reply:",
-        "auto reply:",
-        "auto-reply:",
-        "autoreply:",
-        "auto:",
-        "out of office:",
-        "out of the office:",
-        "out of office autoreply:",
-        "vacation reply:",
-        "abwesenheitsnotiz:",
-        "automatische antwort:",
-        "réponse automatique:",
-        "réponse automatique :",
-        "risposta automatica:",
-        "respuesta automática:",
-        "resposta automática:",
-        "automatisch antwoord:",
-        "autosvar:",
-        "automatisk svar:",
-        "автоответ:",
-        "自动回复:",
-        "自動返信:",
-    ];
-    let subject = subject.to_lowercase();
-    STARTS.iter().any(|start| subject.starts_with(start))
-        || subject.starts_with("自动回复")
-        || subject.starts_with("自動返信")
+/// Stations that a mail passes at most; RFC 5321 section 6.3 lets a server refuse at 100, most do at 50 or less.
+const HOPS_MAX: usize = 50;
+
+/// Delivered-To fields that are compared with each other.
+const DELIVERIES_MAX: usize = 50;
+
+/// Whether it went in circles: delivered to one address twice, or through more stations than any way has.
+pub(super) fn has_looped(headers: &Headers<'_>) -> bool {
+    let mut seen: Vec<String> = Vec::new();
+    for value in headers.all("delivered-to").take(DELIVERIES_MAX) {
+        let value = words::text(value).to_ascii_lowercase();
+        let is_address = value.contains('@') && !value.contains(char::is_whitespace);
+        if is_address && seen.contains(&value) {
+            return true;
+        }
+        seen.push(value);
+    }
+    headers.all("received").count() > HOPS_MAX
 }

@@ -5,7 +5,7 @@
 //! the mail stays for [`super::attachments`].
 
 use super::mime::{Disposition, Part, Structure};
-use super::{charset, clean, html, reply};
+use super::{charset, clean, html, reply, tnef};
 
 /// Encoded bytes of one text part that are decoded: the longest kept text in any encoding.
 const PART_LIMIT_BYTES: usize = 4 * clean::TEXT_LIMIT_BYTES;
@@ -69,12 +69,31 @@ pub(super) fn read(structure: &Structure<'_>) -> Body {
         };
         append(&mut body.text, piece.as_deref().unwrap_or_default());
     }
+    if body.text.trim().is_empty() && htmls.is_empty() {
+        body.read_packed(structure, &mut htmls);
+    }
     body.limited |= clean::truncate(&mut body.text, clean::TEXT_LIMIT_BYTES);
     body.html = (!htmls.is_empty()).then(|| htmls.join("\n"));
     body
 }
 
 impl Body {
+    /// The text that Outlook put into a winmail.dat and nowhere else.
+    fn read_packed(&mut self, structure: &Structure<'_>, htmls: &mut Vec<String>) {
+        let mut packed =
+            structure.parts.iter().filter(|p| tnef::is_tnef(&p.content_type, p.filename.as_deref()));
+        match packed.find_map(|part| tnef::body(&part.bytes())) {
+            Some(tnef::PackedBody::Text(text)) => self.text = clean::body(text).trim_end().to_owned(),
+            Some(tnef::PackedBody::Html(source)) => {
+                let mut budget = html::HTML_LIMIT_BYTES;
+                let clean_html = sanitized(&source, &mut budget, &mut self.limited);
+                self.text = self.cut_html(&source, clean_html.as_deref());
+                htmls.extend(clean_html);
+            }
+            None => {}
+        }
+    }
+
     /// The text of an HTML part; what it marks as quoted or as a signature is set aside.
     fn cut_html(&mut self, source: &str, sanitized: Option<&str>) -> String {
         // The marks are in classes and ids, which sanitizing takes away: the source is cut, then made harmless.

@@ -5,6 +5,7 @@
 use super::automatic::{answers_automatically, has_empty_return_path};
 use super::header::Headers;
 use super::mail::Mail;
+use super::phrases::Phrases;
 
 /// Lines of the text in which a failure is told; what follows is the returned mail.
 const LINES_MAX: usize = 120;
@@ -41,7 +42,7 @@ const DAEMON_NAMES: [&str; 8] = [
 ];
 
 /// Subjects of reports, lower-cased.
-const SUBJECTS: [&str; 36] = [
+static SUBJECTS: Phrases = Phrases::of(&[
     "returned mail",
     "return mail",
     "returned to sender",
@@ -78,10 +79,10 @@ const SUBJECTS: [&str; 36] = [
     "niet bezorgd",
     "non distribu",
     "no entregado",
-];
+]);
 
 /// What reports say of a mail that did not arrive, lower-cased; subjects say it too.
-const FAILURES: [&str; 106] = [
+static FAILURES: Phrases = Phrases::of(&[
     "could not be delivered",
     "couldn't be delivered",
     "cannot be delivered",
@@ -192,10 +193,10 @@ const FAILURES: [&str; 106] = [
     "投递失败",
     "退信",
     "배달할 수 없",
-];
+]);
 
 /// What list managers say when they refuse a mail.
-const REFUSALS: [&str; 9] = [
+static REFUSALS: Phrases = Phrases::of(&[
     "not a member of",
     "are not member",
     "not subscribed to",
@@ -205,15 +206,15 @@ const REFUSALS: [&str; 9] = [
     "not allowed to post",
     "not permitted to post",
     "loop alert",
-];
+]);
 
 /// How the reports of Amazon SES begin (the member may be spelled either way).
-const NOTIFICATIONS: [&str; 4] = [
+static NOTIFICATIONS: Phrases = Phrases::of(&[
     r#""notificationtype":"bounce""#,
     r#""notificationtype":"complaint""#,
     r#""eventtype":"bounce""#,
     r#""eventtype":"complaint""#,
-];
+]);
 
 /// Whether a mail that is no multipart/report says that another one was not delivered. `text` is its readable text,
 /// `has_original` whether it carries another mail or its header, as a part or in its text.
@@ -230,9 +231,9 @@ pub(super) fn is_bounce(
     let is_named_daemon = DAEMONS.contains(&local) || DAEMON_NAMES.iter().any(|n| name.contains(n));
     let has_null_path = has_empty_return_path(headers);
     let is_machine = is_named_daemon || has_null_path;
-    let titled = says(&SUBJECTS, &subject) || says(&FAILURES, &subject);
+    let titled = SUBJECTS.is_in(&subject) || FAILURES.is_in(&subject);
     if (titled && is_machine)
-        || (from.is_none() && says(&SUBJECTS, &subject))
+        || (from.is_none() && SUBJECTS.is_in(&subject))
         || (local == "mailer-daemon" && !subject.starts_with("re:"))
     {
         return true;
@@ -241,18 +242,20 @@ pub(super) fn is_bounce(
     if subject.starts_with("complaint about message from") {
         return has_original();
     }
-    let told = Told::read(text);
     let answers = headers.has("in-reply-to") || headers.has("references");
     if is_named_daemon {
+        let told = Told::read(text);
         return has_original() || (told.refused && (told.failed || answers));
     }
     if has_null_path || answers_automatically(headers) {
+        let told = Told::read(text);
         return told.failed && (has_original() || told.refused || answers);
     }
     if is_unanswerable(local) {
+        let told = Told::read(text);
         return told.notified || ((told.failed || titled) && has_original());
     }
-    let refuses = || says(&REFUSALS, &subject) || told.unwelcome;
+    let refuses = || REFUSALS.is_in(&subject) || Told::read(text).unwelcome;
     is_list_manager(local) && !subject.starts_with("re:") && refuses() && (answers || has_original())
 }
 
@@ -277,18 +280,14 @@ impl Told {
         for line in text.lines().filter(|line| !line.trim_start().starts_with('>')).take(LINES_MAX) {
             let line: String = line.chars().take(400).collect::<String>().trim().to_lowercase();
             let both = format!("{above} {line}");
-            told.failed |= says(&FAILURES, &both);
-            told.unwelcome |= says(&REFUSALS, &both);
+            told.failed |= FAILURES.is_in(&both);
+            told.unwelcome |= REFUSALS.is_in(&both);
             told.refused |= is_refusal(&line);
-            told.notified |= line.starts_with('{') && NOTIFICATIONS.iter().any(|mark| line.contains(mark));
+            told.notified |= line.starts_with('{') && NOTIFICATIONS.is_in(&line);
             above = line;
         }
         told
     }
-}
-
-fn says(phrases: &[&str], text: &str) -> bool {
-    phrases.iter().any(|phrase| text.contains(phrase))
 }
 
 /// A negative completion reply of SMTP (RFC 5321 section 4.2.1) or an enhanced code (RFC 3463): `550 5.1.1 ...`,

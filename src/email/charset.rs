@@ -32,6 +32,19 @@ pub(super) fn decode(bytes: &[u8], charset: Option<&str>) -> String {
     }
 }
 
+/// The name of a Windows code page.
+pub(super) fn of_code_page(page: u32) -> Option<String> {
+    match page {
+        65001 => Some("utf-8".to_owned()),
+        932 => Some("shift_jis".to_owned()),
+        936 => Some("gbk".to_owned()),
+        949 => Some("euc-kr".to_owned()),
+        950 => Some("big5".to_owned()),
+        page @ (874 | 1250..=1258) => Some(format!("windows-{page}")),
+        _ => None,
+    }
+}
+
 /// UTF-8 where it is valid, else windows-1252, of which every byte sequence is a text.
 pub(super) fn guess(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {

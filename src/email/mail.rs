@@ -94,6 +94,10 @@ pub struct MailPart {
 pub struct MailFlags {
     /// Written by a program in answer to something, or on its own (RFC 3834): never to be answered.
     pub auto_reply: bool,
+    /// An automatic answer that says that somebody is away.
+    pub out_of_office: bool,
+    /// Delivered to one address twice, or through more than 50 stations: it goes in circles.
+    pub looped: bool,
     /// A report on the delivery of another mail.
     pub bounce: bool,
     /// A report that a mail was read (RFC 8098).

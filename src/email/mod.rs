@@ -6,6 +6,7 @@
 //!
 //! Which ids of References and In-Reply-To count is laid down in [`message_id`].
 
+mod absence;
 mod address;
 mod attachments;
 mod automatic;
@@ -21,8 +22,11 @@ mod mail;
 pub mod message_id;
 mod mime;
 mod parameter;
+mod phrases;
 pub mod reply;
 mod report;
+mod rtf;
+mod smime;
 mod tnef;
 mod transfer;
 mod words;
@@ -49,14 +53,23 @@ pub fn read(raw: &[u8]) -> Mail {
         mail.digest = Some(digest::of_bytes(raw));
     }
     let structure = mime::parts(&headers);
-    let body = body::read(&structure);
-    mail.flags.parse_limited |= headers.limited || structure.limited || body.limited;
+    let mut body = body::read(&structure);
     mail.attachments = attachments::read(&structure, &body);
+    let signed = signed_content(&structure);
+    if let Some((inner, files)) = signed.as_deref().filter(|_| body.text.trim().is_empty()).map(read_entity) {
+        mail.attachments.extend(files);
+        body = inner;
+    }
+    mail.flags.parse_limited |= headers.limited || structure.limited || body.limited;
     let report = report::read(&headers, &structure, &mail, &body.text);
     mail.flags.bounce = report.bounce;
     mail.flags.read_receipt = report.read_receipt;
     mail.reported = report.reported;
-    let protection = protection(&structure, &body.text);
+    mail.flags.out_of_office = mail.flags.auto_reply
+        && !report.bounce
+        && !report.read_receipt
+        && absence::tells_absence(mail.subject.as_deref(), &body.text);
+    let protection = protection(&structure, &body.text, signed.is_some());
     mail.flags.encrypted = protection.encrypted;
     mail.flags.signed = protection.signed;
     let cut = reply::cut_mail(&body.text, mail.subject.as_deref());
@@ -66,6 +79,25 @@ pub fn read(raw: &[u8]) -> Mail {
     mail.forward = cut.forward;
     mail.content_html = body.html;
     mail
+}
+
+/// What the first opaque S/MIME signature of a mail signs.
+fn signed_content(structure: &mime::Structure<'_>) -> Option<Vec<u8>> {
+    structure.parts.iter().find(|part| is_smime(part)).and_then(|part| smime::content(&part.bytes()))
+}
+
+/// The text and the files of a MIME entity that stood inside another.
+fn read_entity(entity: &[u8]) -> (body::Body, Vec<MailPart>) {
+    let headers = Headers::of_part(entity);
+    let structure = mime::parts(&headers);
+    let mut body = body::read(&structure);
+    body.limited |= headers.limited || structure.limited;
+    let files = attachments::read(&structure, &body);
+    (body, files)
+}
+
+fn is_smime(part: &mime::Part<'_>) -> bool {
+    matches!(part.content_type.as_str(), "application/pkcs7-mime" | "application/x-pkcs7-mime")
 }
 
 /// What was cut out of the text, and what was cut out of HTML before it was rendered.
@@ -123,6 +155,7 @@ fn read_headers(headers: &Headers<'_>) -> Mail {
     mail.in_reply_to = in_reply_to(headers, &mail);
     mail.flags.list = automatic::is_list(headers);
     mail.flags.auto_reply = automatic::is_auto_reply(headers, mail.subject.as_deref());
+    mail.flags.looped = automatic::has_looped(headers);
     mail.flags.spam = automatic::is_spam(headers);
     mail.flags.parse_limited = limited;
     mail
@@ -182,14 +215,13 @@ struct Protection {
     signed: bool,
 }
 
-fn protection(structure: &mime::Structure<'_>, text: &str) -> Protection {
-    let is_smime = |p: &&mime::Part<'_>| {
-        matches!(p.content_type.as_str(), "application/pkcs7-mime" | "application/x-pkcs7-mime")
-    };
+/// `opened`: the first S/MIME part turned out to be a signature, whatever it is called.
+fn protection(structure: &mime::Structure<'_>, text: &str, opened: bool) -> Protection {
     let signs = |p: &mime::Part<'_>| {
         p.smime_type.as_deref().is_some_and(|t| t.starts_with("signed") || t.starts_with("certs"))
     };
-    let mut smime = structure.parts.iter().filter(is_smime).map(signs);
+    let smime = structure.parts.iter().filter(|part| is_smime(part)).enumerate();
+    let mut smime = smime.map(|(at, part)| signs(part) || (at == 0 && opened));
     let pgp_encrypted = structure.parts.iter().any(|p| p.content_type == "application/pgp-encrypted");
     let encrypted = structure.content_type == "multipart/encrypted"
         || pgp_encrypted

@@ -1,10 +1,9 @@
-//! Files inside a winmail.dat (MS-OXTNEF): what Outlook packs when it thinks the reader is Outlook.
+//! What is inside a winmail.dat (MS-OXTNEF): what Outlook packs when it thinks the reader is Outlook.
 //!
-//! Reads attachments (names, types, bytes). The packed rich text body is not read; such mail carries its text as
-//! text/plain too. Every length is held against the bytes that are there; nothing is allocated from a claimed size.
+//! Reads attachments (names, types, bytes) and the body, which is asked for where the mail has no other text. Every length is held against the bytes that are there; nothing is allocated from a claimed size.
 
 use super::mail::MailPart;
-use super::{charset, clean};
+use super::{charset, clean, rtf};
 
 const SIGNATURE: u32 = 0x223E_9F78;
 
@@ -20,11 +19,20 @@ const TITLE: u32 = 0x0001_8010;
 const DATA: u32 = 0x0006_800F;
 const PROPERTIES: u32 = 0x0006_9005;
 const CODE_PAGE: u32 = 0x0006_9007;
+const BODY: u32 = 0x0002_800C;
+const MESSAGE_PROPERTIES: u32 = 0x0006_9003;
+
+/// The text of the mail itself, in the form in which it was packed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum PackedBody {
+    Text(String),
+    Html(String),
+}
 
 /// Whether a part says that it is one.
-pub(super) fn is_tnef(part: &MailPart) -> bool {
-    let is_named = part.filename.as_deref().is_some_and(|n| n.eq_ignore_ascii_case("winmail.dat"));
-    part.content_type == "application/ms-tnef" || part.content_type == "application/vnd.ms-tnef" || is_named
+pub(super) fn is_tnef(content_type: &str, filename: Option<&str>) -> bool {
+    let is_named = filename.is_some_and(|n| n.eq_ignore_ascii_case("winmail.dat"));
+    matches!(content_type, "application/ms-tnef" | "application/vnd.ms-tnef") || is_named
 }
 
 /// The files inside; empty where it is none or broken from the start.
@@ -65,16 +73,60 @@ pub(super) fn attachments(bytes: &[u8]) -> Vec<MailPart> {
     files
 }
 
-fn code_page(data: &[u8]) -> Option<String> {
-    match Input(data).u32()? {
-        65001 => Some("utf-8".to_owned()),
-        932 => Some("shift_jis".to_owned()),
-        936 => Some("gbk".to_owned()),
-        949 => Some("euc-kr".to_owned()),
-        950 => Some("big5".to_owned()),
-        page @ (874 | 1250..=1258) => Some(format!("windows-{page}")),
-        _ => None,
+/// The body inside: plain text where there is some, else rich text, else HTML.
+pub(super) fn body(bytes: &[u8]) -> Option<PackedBody> {
+    let mut input = Input(bytes);
+    if input.u32() != Some(SIGNATURE) || input.take(2).is_none() {
+        return None;
     }
+    let mut charset_name = "windows-1252".to_owned();
+    let mut rich = None;
+    while let Some((id, data)) = input.attribute() {
+        match id {
+            CODE_PAGE => charset_name = code_page(data).unwrap_or(charset_name),
+            BODY => {
+                let text = string8(data, &charset_name);
+                if !text.trim().is_empty() {
+                    return Some(PackedBody::Text(text));
+                }
+            }
+            MESSAGE_PROPERTIES => match message_body(data, &charset_name) {
+                Some(PackedBody::Text(text)) => return Some(PackedBody::Text(text)),
+                other => rich = rich.or(other),
+            },
+            // The message comes before its files.
+            RENDER_DATA => break,
+            _ => {}
+        }
+    }
+    rich
+}
+
+/// The body among the MAPI properties of the message (MS-OXPROPS: PidTagBody, PidTagRtfCompressed, PidTagHtml).
+fn message_body(data: &[u8], charset_name: &str) -> Option<PackedBody> {
+    const PLAIN: u16 = 0x1000;
+    const COMPRESSED: u16 = 0x1009;
+    const HTML: u16 = 0x1013;
+    let mut input = Input(data);
+    let count = input.u32().unwrap_or(0);
+    let (mut plain, mut rich, mut html) = (None, None, None);
+    for _ in 0..usize::try_from(count).unwrap_or(usize::MAX).min(PROPERTY_LIMIT) {
+        let Some((kind, id, value)) = input.property() else { break };
+        let text = || if kind == 0x1F { string16(value) } else { string8(value, charset_name) };
+        match id {
+            PLAIN => plain = Some(text()),
+            COMPRESSED => rich = rtf::unpack(value).map(|unpacked| rtf::text(&unpacked)),
+            HTML => html = Some(text()),
+            _ => {}
+        }
+    }
+    let filled = |text: &String| !text.trim().is_empty();
+    let text = plain.filter(filled).or(rich.filter(filled)).map(PackedBody::Text);
+    text.or(html.filter(filled).map(PackedBody::Html))
+}
+
+fn code_page(data: &[u8]) -> Option<String> {
+    Input(data).u32().and_then(charset::of_code_page)
 }
 
 fn string8(data: &[u8], charset_name: &str) -> String {

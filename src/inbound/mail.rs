@@ -198,6 +198,8 @@ fn sent_at(mail: &Mail, internal_date: Option<Timestamp>, received_at: Timestamp
 fn metadata(mail: &mut Mail, verdict: &Verdict, place: Place, oversized_bytes: Option<u64>) -> JsonMap {
     let flags = [
         ("autoReply", mail.flags.auto_reply),
+        ("outOfOffice", mail.flags.out_of_office),
+        ("looped", mail.flags.looped),
         ("bounce", mail.flags.bounce),
         ("readReceipt", mail.flags.read_receipt),
         ("list", mail.flags.list),

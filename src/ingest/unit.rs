@@ -64,7 +64,7 @@ impl Unit<'_> {
             self.items.iter().flat_map(|item| &item.messages).map(AsRef::as_ref).collect();
         let (fates, mut fresh) = self.triage(&mut tx, &reads).await?;
         let found = self.find(&mut tx, &fresh).await?;
-        let candidates = self.candidates(&mut tx, &mut fresh, &found).await?;
+        let (candidates, met) = self.candidates(&mut tx, &mut fresh, &found).await?;
         let decision = decide(&candidates, &found);
         mark_new_participants(&mut fresh, &decision, &found);
         let writing = Writing {
@@ -74,6 +74,7 @@ impl Unit<'_> {
             fresh: &fresh,
             found: &found,
             decision: &decision,
+            met: &met,
         };
         let receipts = writing.write(&mut tx).await?;
         tx.commit().await?;
@@ -134,13 +135,14 @@ impl Unit<'_> {
         Err(StoreError::Stale)
     }
 
-    /// What matching looks at; messages that must stand alone get no keys (matching.md 3).
+    /// What matching looks at, messages that must stand alone having no keys (matching.md 3); and who of
+    /// the authors is known in which conversation.
     async fn candidates(
         &self,
         tx: &mut Tx,
         fresh: &mut [Fresh<'_>],
         found: &Found,
-    ) -> Result<Vec<Candidate>, StoreError> {
+    ) -> Result<(Vec<Candidate>, HashSet<(ConversationId, String)>), StoreError> {
         let mut met: Vec<(usize, ConversationId, String)> = Vec::new();
         for (position, it) in fresh.iter().enumerate() {
             let Some(author) = author_id(it) else { continue };
@@ -163,7 +165,7 @@ impl Unit<'_> {
             }
             it.new_participant = !is_known && it.related.is_none();
         }
-        Ok(fresh.iter().map(candidate).collect())
+        Ok((fresh.iter().map(candidate).collect(), known))
     }
 
     fn regroup(&self, receipts: Vec<Receipt>) -> Vec<Vec<Receipt>> {

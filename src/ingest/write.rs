@@ -26,6 +26,8 @@ pub(super) struct Writing<'a> {
     pub fresh: &'a [Fresh<'a>],
     pub found: &'a Found,
     pub decision: &'a Decision,
+    /// People known in conversations: they are not written again.
+    pub met: &'a HashSet<(ConversationId, String)>,
 }
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -171,7 +173,8 @@ impl Writing<'_> {
                 attachments.insert(it.read.id, rows);
             }
         }
-        let people: Vec<_> = people.into_iter().map(|((id, _), who)| (id, who)).collect();
+        let newcomers = people.into_iter().filter(|(place, _)| !self.met.contains(place));
+        let people: Vec<_> = newcomers.map(|((id, _), who)| (id, who)).collect();
         tx.insert_identities(tenant, &identities).await?;
         tx.insert_messages(tenant, &messages).await?;
         tx.insert_participants(tenant, &people, self.unit.now).await?;

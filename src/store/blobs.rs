@@ -70,11 +70,11 @@ impl Tx {
             .int("stored_bytes", |place| place.stored_bytes)
             .int("size_bytes", |place| place.size_bytes);
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO blobs (tenant_id, sha256, pack_id, pack_offset, stored_bytes, size_bytes,
+            "WITH {rows} INSERT {or_fail} INTO blobs (tenant_id, sha256, pack_id, pack_offset, stored_bytes, size_bytes,
                 created_at)
              SELECT r.tenant_id, r.sha256, r.pack_id, r.pack_offset, r.stored_bytes, r.size_bytes, $1
              FROM r WHERE true ON CONFLICT DO NOTHING",
         );
-        self.work.execute(insert.bind(now).rows(rows)).await.map(drop)
+        self.work.write("blobs", insert.bind(now).rows(rows), None).await
     }
 }

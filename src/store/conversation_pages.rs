@@ -1,12 +1,12 @@
-//! Pages of conversations. An index holds them by status and time, so a list of several statuses
-//! walks the index once for each and merges; totals come from the kept counts. A search looks at
-//! every row, but once.
+//! Pages of conversations. An index holds them by status and minute, so a list of several statuses
+//! walks the index once for each, sorts within a minute, and merges; totals come from the kept counts.
+//! A search looks at every row, but once.
 
 use super::conversations::{
     COLUMNS, ConversationCursor, ConversationFilter, add_merges, read_all, read_conversation, select_merges,
 };
 use super::dialect::Statement;
-use super::{Result, Store, sort_time};
+use super::{MINUTE, Result, Store, sort_time};
 use crate::ids::{ConversationId, TenantId};
 use crate::limits::PAGE_ROWS;
 use crate::model::conversation::{Conversation, ConversationStatus};
@@ -118,6 +118,22 @@ impl Border {
         }
     }
 
+    /// How the minutes of rows of the page compare with the border's.
+    fn onward(self) -> &'static str {
+        match self.walk {
+            Walk::Forward => "<=",
+            Walk::Backward => ">=",
+        }
+    }
+
+    /// How those compare that lie wholly on the other side.
+    fn backward(self) -> &'static str {
+        match self.walk {
+            Walk::Forward => ">",
+            Walk::Backward => "<",
+        }
+    }
+
     /// What rows of the page fulfil, with the border bound as `$number` and the one after it.
     fn beyond(self, alias: &str, number: usize) -> String {
         let comparison = match self.walk {
@@ -136,6 +152,14 @@ impl Border {
         self.compare(alias, comparison, number)
     }
 
+    /// What the minute of a row fulfils, the border's being bound as `$number`.
+    fn minute(self, comparison: &str, number: usize) -> String {
+        match self.place {
+            Some(_) => format!("AND c.active_minute {comparison} ${number}"),
+            None => String::new(),
+        }
+    }
+
     fn compare(self, alias: &str, comparison: &str, number: usize) -> String {
         match self.place {
             Some(_) => {
@@ -148,6 +172,13 @@ impl Border {
     fn bind(self, statement: Statement<'_>) -> Statement<'_> {
         match self.place {
             Some((time, id)) => statement.bind(time).bind(id),
+            None => statement,
+        }
+    }
+
+    fn bind_minute(self, statement: Statement<'_>) -> Statement<'_> {
+        match self.place {
+            Some((time, _)) => statement.bind(time.div_euclid(MINUTE)),
             None => statement,
         }
     }
@@ -231,12 +262,13 @@ fn select_page(
     let condition = Condition::of(filter);
     let number = condition.next_number();
     let (order, beyond) = (border.order(), border.beyond("c", number + 1));
+    let minutes = border.minute(border.onward(), number + 3);
     let one_status = |status: &ConversationStatus| {
         format!(
             "SELECT * FROM (SELECT c.tenant_id, c.last_message_at, c.id FROM conversations c
                 WHERE c.tenant_id = $1 AND c.merged_into IS NULL AND c.status = '{status}'
-                {} {beyond}
-                ORDER BY c.last_message_at {order}, c.id {order} LIMIT ${number}) AS {status}_ones",
+                {} {minutes} {beyond}
+                ORDER BY c.active_minute {order}, c.last_message_at {order}, c.id {order} LIMIT ${number}) AS {status}_ones",
             condition.text
         )
     };
@@ -247,7 +279,8 @@ fn select_page(
          CROSS JOIN conversations c WHERE c.tenant_id = p.tenant_id AND c.id = p.id
          ORDER BY p.last_message_at {order}, p.id {order}"
     );
-    border.bind(condition.bind(text, tenant).bind(i64::try_from(limit).unwrap_or(i64::MAX)))
+    let statement = condition.bind(text, tenant).bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    border.bind_minute(border.bind(statement))
 }
 
 /// Both counts, whether there is a row, and the row. Not "merged_into IS NULL": that would allow the
@@ -295,19 +328,23 @@ fn count_all(tenant: TenantId, filter: &ConversationFilter) -> Statement<'static
     condition.bind(text, tenant)
 }
 
-/// How many rows of the list lie on the other side of the border, with the border row.
+/// How many rows of the list lie on the other side of the border, with the border row: those of other
+/// minutes are counted in the index alone.
 fn count_behind(tenant: TenantId, filter: &ConversationFilter, border: Border) -> Statement<'static> {
     let condition = Condition::of(filter);
-    let behind = border.behind("c", condition.next_number());
-    let one_status = |status: &ConversationStatus| {
+    let number = condition.next_number();
+    let other_minutes = border.minute(border.backward(), number + 2);
+    let same_minute = format!("{} {}", border.minute("=", number + 2), border.behind("c", number));
+    let one_count = |status: &ConversationStatus, part: &str| {
         format!(
             "(SELECT count(*) FROM conversations c WHERE c.tenant_id = $1 AND c.merged_into IS NULL
-                AND c.status = '{status}' {} {behind})",
+                AND c.status = '{status}' {} {part})",
             condition.text
         )
     };
-    let sum = statuses(filter).iter().map(one_status).collect::<Vec<_>>().join(" + ");
-    border.bind(condition.bind(format!("SELECT {sum}"), tenant))
+    let both = |status| [one_count(status, &other_minutes), one_count(status, &same_minute)];
+    let sum = statuses(filter).iter().flat_map(both).collect::<Vec<_>>().join(" + ");
+    border.bind_minute(border.bind(condition.bind(format!("SELECT {sum}"), tenant)))
 }
 
 #[cfg(test)]

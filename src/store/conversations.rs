@@ -1,7 +1,8 @@
 //! Conversations as the API reads and writes them. What matching needs is in [`super::ingest`].
 
 use super::dialect::{Fields, Record, Rowset, RowsetOf, Statement};
-use super::{Result, Store, Tx, sort_time, write_json};
+use super::pending::Standing;
+use super::{Result, Store, Tx, active_minute, sort_time, write_json};
 use crate::ids::{ConversationId, SurfaceId, TenantId};
 use crate::model::conversation::{AgentMode, Conversation, ConversationStatus, Takeover};
 use crate::model::message::Direction;
@@ -83,7 +84,7 @@ impl Tx {
         add_merges(&mut found, &merges)?;
         let found = found.pop();
         if let Some(conversation) = &found {
-            self.pending.know(conversation.id, (conversation.surface_id, conversation.status));
+            self.pending.know(conversation.id, Standing::of(conversation));
         }
         Ok(found)
     }
@@ -96,7 +97,8 @@ impl Tx {
     pub async fn update_conversation(&mut self, tenant: TenantId, conversation: &Conversation) -> Result<()> {
         self.know_shelves(tenant, [conversation.id].into_iter()).await?;
         let update = Statement::new(
-            "WITH {rows} UPDATE conversations SET status = r.status, last_message_at = r.last_message_at,
+            "WITH {rows} UPDATE {or_fail} conversations SET status = r.status, last_message_at = r.last_message_at,
+                active_minute = r.active_minute,
                 message_count = r.message_count, last_direction = r.last_direction,
                 external_thread_id = r.external_thread_id,
                 external_participant_id = r.external_participant_id, participant_name = r.participant_name,
@@ -109,7 +111,8 @@ impl Tx {
         );
         let conversations = std::slice::from_ref(conversation);
         self.work.execute(update.rows(conversation_rows(tenant, conversations))).await?;
-        self.pending.shift(tenant, conversation.id, conversation.status);
+        let minute = active_minute(conversation.last_message_at);
+        self.pending.shift(tenant, conversation.id, conversation.status, minute);
         Ok(())
     }
 
@@ -217,6 +220,7 @@ fn conversation_rows(tenant: TenantId, conversations: &[Conversation]) -> Rowset
         .uuid("surface_id", |c| c.surface_id.0)
         .text("status", |c| c.status.as_str())
         .int("last_message_at", |c| sort_time(c.last_message_at))
+        .int("active_minute", |c| active_minute(c.last_message_at))
         .int("message_count", |c| c.message_count)
         .maybe_text("last_direction", |c| c.last_direction.map(Direction::as_str))
         .maybe_text("external_thread_id", |c| c.external_thread_id.as_deref())
@@ -240,12 +244,12 @@ fn conversation_rows(tenant: TenantId, conversations: &[Conversation]) -> Rowset
 /// Inserts conversations.
 pub(super) fn insert_rows(tenant: TenantId, conversations: &[Conversation]) -> Statement<'_> {
     Statement::new(
-        "WITH {rows} INSERT INTO conversations (tenant_id, id, surface_id, status, last_message_at,
-            message_count, last_direction, external_thread_id, external_participant_id, participant_name,
+        "WITH {rows} INSERT {or_fail} INTO conversations (tenant_id, id, surface_id, status, last_message_at,
+            active_minute, message_count, last_direction, external_thread_id, external_participant_id, participant_name,
             participant_email, subject, timezone, agent_mode, takeover_at, takeover_actor_id,
             takeover_actor_type, takeover_reason, created_at, updated_at, search_text, context,
             participant_metadata)
-         SELECT r.tenant_id, r.id, r.surface_id, r.status, r.last_message_at, r.message_count, r.last_direction,
+         SELECT r.tenant_id, r.id, r.surface_id, r.status, r.last_message_at, r.active_minute, r.message_count, r.last_direction,
             r.external_thread_id, r.external_participant_id, r.participant_name, r.participant_email,
             r.subject, r.timezone, r.agent_mode, r.takeover_at, r.takeover_actor_id, r.takeover_actor_type,
             r.takeover_reason, r.created_at, r.updated_at, r.search_text, r.context, r.participant_metadata

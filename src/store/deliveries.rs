@@ -120,12 +120,17 @@ impl Store {
     ///
     /// # Errors
     /// Any [`super::StoreError`].
-    pub async fn get_delivery(&self, tenant: TenantId, id: DeliveryId) -> Result<Option<Delivery>> {
+    pub async fn get_delivery(
+        &self,
+        tenant: TenantId,
+        surface: SurfaceId,
+        id: DeliveryId,
+    ) -> Result<Option<Delivery>> {
         let select = Statement::new(
             "SELECT id, surface_id, received_at, headers, body FROM deliveries
-             WHERE tenant_id = $1 AND id = $2",
+             WHERE tenant_id = $1 AND surface_id = $2 AND id = $3",
         );
-        let rows = self.pools.fetch(select.bind(tenant).bind(id)).await?;
+        let rows = self.pools.fetch(select.bind(tenant).bind(surface).bind(id)).await?;
         rows.first()
             .map(|row| {
                 let mut fields = row.fields();
@@ -154,11 +159,11 @@ impl Tx {
             .text("headers", |delivery| delivery.headers.as_str())
             .bytes("body", |delivery| delivery.body.as_ref());
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO deliveries (tenant_id, id, surface_id, received_at, headers, body)
+            "WITH {rows} INSERT {or_fail} INTO deliveries (tenant_id, id, surface_id, received_at, headers, body)
              SELECT r.tenant_id, r.id, r.surface_id, r.received_at, r.headers, r.body FROM r
              WHERE true ON CONFLICT DO NOTHING",
         );
-        self.work.execute(insert.rows(rows)).await.map(drop)
+        self.work.write("deliveries", insert.rows(rows), None).await
     }
 
     /// Keeps dead letters; one that is there already stays as it is.
@@ -176,12 +181,12 @@ impl Tx {
             .text("origin", |letter| letter.origin.as_str())
             .bytes("body", |letter| letter.body.as_ref());
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO dead_letters (tenant_id, id, surface_id, status, attempts, created_at,
+            "WITH {rows} INSERT {or_fail} INTO dead_letters (tenant_id, id, surface_id, status, attempts, created_at,
                 reason, origin, body)
              SELECT r.tenant_id, r.id, r.surface_id, r.status, r.attempts, r.created_at, r.reason, r.origin, r.body
              FROM r WHERE true ON CONFLICT DO NOTHING",
         );
-        self.work.execute(insert.rows(rows)).await.map(drop)
+        self.work.write("dead_letters", insert.rows(rows), None).await
     }
 
     /// Sets status and reason of a dead letter and counts an attempt.

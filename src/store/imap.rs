@@ -307,14 +307,14 @@ impl Tx {
             .text("outcome", |row| row.outcome.as_str())
             .uuid("message_id", |row| row.message_id.map(|id| id.0));
         let upsert = Statement::new(
-            "WITH {rows} INSERT INTO ledger (tenant_id, surface_id, mailbox_key, uid_validity, uid, outcome,
+            "WITH {rows} INSERT {or_fail} INTO ledger (tenant_id, surface_id, mailbox_key, uid_validity, uid, outcome,
                 message_id)
              SELECT r.tenant_id, $1, $2, $3, r.uid, r.outcome, r.message_id FROM r WHERE true
              ON CONFLICT (tenant_id, surface_id, mailbox_key, uid_validity, uid)
              DO UPDATE SET outcome = excluded.outcome, message_id = excluded.message_id",
         );
         let upsert = upsert.bind(surface).bind(mailbox_key(mailbox));
-        self.work.execute(upsert.bind(i64::from(uid_validity)).rows(rows)).await.map(drop)
+        self.work.write("ledger", upsert.bind(i64::from(uid_validity)).rows(rows), None).await
     }
 
     /// Moves a cursor forward: under the same UIDVALIDITY the larger `last_uid` wins, `acted_through_uid` stays and the
@@ -348,7 +348,7 @@ impl Tx {
             .bind(cursor.resets_in_row)
             .bind(cursor.rebased_through_uid.map(i64::from))
             .bind(cursor.updated_at);
-        self.work.execute(upsert).await.map(drop)
+        self.work.write("cursors", upsert, None).await
     }
 }
 

@@ -3,8 +3,9 @@
 //! size, and takes rows of one tenant.
 
 use super::conversations::insert_rows;
-use super::dialect::{Fields, Rowset, Statement};
-use super::{Result, Store, Tx, sort_time, write_json};
+use super::dialect::{Fields, Rowset, RowsetOf, Statement};
+use super::pending::Standing;
+use super::{Result, Store, Tx, active_minute, sort_time, write_json};
 use crate::ids::{ConversationId, MessageId, SurfaceId, TenantId};
 use crate::model::attachment::Attachment;
 use crate::model::conversation::{Conversation, ConversationState, ConversationStatus, Participant};
@@ -131,7 +132,12 @@ impl Tx {
         let rows = self.work.fetch(select.rows(rows)).await?;
         let states: Vec<_> = rows.iter().map(|row| read_state(&mut row.fields())).collect::<Result<_>>()?;
         for state in states.iter().filter(|state| state.merged_into.is_none()) {
-            self.pending.know(state.id, (state.surface_id, state.status));
+            let standing = Standing {
+                surface_id: state.surface_id,
+                status: state.status,
+                active_minute: active_minute(state.last_message_at),
+            };
+            self.pending.know(state.id, standing);
         }
         Ok(states)
     }
@@ -145,9 +151,9 @@ impl Tx {
         tenant: TenantId,
         conversations: &[Conversation],
     ) -> Result<()> {
-        self.work.execute(insert_rows(tenant, conversations)).await?;
+        self.work.write("conversations", insert_rows(tenant, conversations), None).await?;
         for conversation in conversations {
-            self.pending.appear(tenant, conversation.id, (conversation.surface_id, conversation.status));
+            self.pending.appear(tenant, conversation.id, Standing::of(conversation));
         }
         Ok(())
     }
@@ -162,25 +168,45 @@ impl Tx {
         changes: &[ConversationChange],
     ) -> Result<()> {
         self.know_shelves(tenant, changes.iter().map(|change| change.id)).await?;
-        let rows = Rowset::of(tenant, changes)
-            .uuid("id", |change| change.id.0)
-            .text("status", |change| change.status.as_str())
-            .int("message_count", |change| change.message_count)
-            .int("last_message_at", |change| sort_time(change.last_message_at))
-            .maybe_text("last_direction", |change| change.last_direction.map(Direction::as_str))
-            .uuid("continued_by", |change| change.continued_by.map(|id| id.0))
-            .int("updated_at", |change| change.updated_at.as_microsecond());
+        let standing = |change: &&ConversationChange| {
+            let known = self.pending.standing(change.id)?;
+            Some((known.status, known.active_minute))
+        };
+        let (settled, moved): (Vec<_>, Vec<_>) = changes.iter().partition(|change| {
+            standing(change) == Some((change.status, active_minute(change.last_message_at)))
+        });
+        // A column that an index has is set only where it changes: SQLite writes the index for every
+        // column that is named.
         let update = Statement::new(
-            "WITH {rows} UPDATE conversations SET status = r.status, message_count = r.message_count,
+            "WITH {rows} UPDATE {or_fail} conversations SET message_count = r.message_count,
                 last_message_at = r.last_message_at, last_direction = r.last_direction,
                 continued_by = COALESCE(r.continued_by, conversations.continued_by), updated_at = r.updated_at
              FROM r WHERE conversations.tenant_id = r.tenant_id AND conversations.id = r.id",
         );
-        self.work.execute(update.rows(rows)).await?;
+        let update = update.rows(change_rows(tenant, &settled));
+        self.write_changes(changes, update).await?;
+        let update = Statement::new(
+            "WITH {rows} UPDATE {or_fail} conversations SET status = r.status, active_minute = r.active_minute,
+                message_count = r.message_count, last_message_at = r.last_message_at,
+                last_direction = r.last_direction,
+                continued_by = COALESCE(r.continued_by, conversations.continued_by), updated_at = r.updated_at
+             FROM r WHERE conversations.tenant_id = r.tenant_id AND conversations.id = r.id",
+        );
+        let update = update.rows(change_rows(tenant, &moved));
+        self.work.write_beside("conversations", update, None).await?;
         for change in changes {
-            self.pending.shift(tenant, change.id, change.status);
+            let minute = active_minute(change.last_message_at);
+            self.pending.shift(tenant, change.id, change.status, minute);
         }
         Ok(())
+    }
+
+    /// Changes of conversations that this transaction made wait for those; others may go beside them.
+    async fn write_changes(&mut self, changes: &[ConversationChange], update: Statement<'_>) -> Result<()> {
+        if changes.iter().any(|change| self.pending.has_written(change.id)) {
+            return self.work.write("conversations", update, None).await;
+        }
+        self.work.write_beside("conversations", update, None).await
     }
 
     /// Keeps new messages.
@@ -210,7 +236,7 @@ impl Tx {
             .maybe_text("content_html", |new| new.message.content_html.as_deref())
             .text("metadata", |new| write_json(&new.message.metadata));
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO messages (tenant_id, id, conversation_id, surface_id, sent_at, created_at,
+            "WITH {rows} INSERT {or_fail} INTO messages (tenant_id, id, conversation_id, surface_id, sent_at, created_at,
                 role, direction, source_pack_id, source_offset, source_stored_bytes, source_size_bytes,
                 external_message_id, in_reply_to, flow_step_result_id, author_id, author_name, author_email,
                 content, content_html, metadata)
@@ -219,7 +245,7 @@ impl Tx {
                 r.flow_step_result_id, r.author_id, r.author_name, r.author_email, r.content, r.content_html,
                 r.metadata FROM r",
         );
-        self.work.execute(insert.rows(rows)).await.map(drop)
+        self.work.write("messages", insert.rows(rows), None).await
     }
 
     /// Keeps new attachments; each message's in the order given.
@@ -249,12 +275,12 @@ impl Tx {
             .text("state", |(.., attachment)| attachment.state.as_str())
             .maybe_text("source_url", |(.., attachment)| attachment.source_url.as_deref());
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO attachments (tenant_id, id, message_id, position, filename, content_type,
+            "WITH {rows} INSERT {or_fail} INTO attachments (tenant_id, id, message_id, position, filename, content_type,
                 size_bytes, sha256, content_id, inline, state, source_url)
              SELECT r.tenant_id, r.id, r.message_id, r.position, r.filename, r.content_type, r.size_bytes, r.sha256,
                 r.content_id, r.inline, r.state, r.source_url FROM r",
         );
-        self.work.execute(insert.rows(rows)).await.map(drop)
+        self.work.write("attachments", insert.rows(rows), None).await
     }
 
     /// Makes sure that it is known where these conversations are counted.
@@ -263,12 +289,27 @@ impl Tx {
         tenant: TenantId,
         ids: impl Iterator<Item = ConversationId>,
     ) -> Result<()> {
-        let unknown: Vec<_> = ids.filter(|id| !self.pending.knows(*id)).collect();
+        let unknown: Vec<_> = ids.filter(|id| self.pending.standing(*id).is_none()).collect();
         if !unknown.is_empty() {
             self.lock_conversations(tenant, &unknown).await?;
         }
         Ok(())
     }
+}
+
+fn change_rows<'q>(
+    tenant: TenantId,
+    changes: &'q [&'q ConversationChange],
+) -> RowsetOf<'q, &'q ConversationChange> {
+    Rowset::of(tenant, changes)
+        .uuid("id", |change| change.id.0)
+        .text("status", |change| change.status.as_str())
+        .int("active_minute", |change| active_minute(change.last_message_at))
+        .int("message_count", |change| change.message_count)
+        .int("last_message_at", |change| sort_time(change.last_message_at))
+        .maybe_text("last_direction", |change| change.last_direction.map(Direction::as_str))
+        .uuid("continued_by", |change| change.continued_by.map(|id| id.0))
+        .int("updated_at", |change| change.updated_at.as_microsecond())
 }
 
 fn read_state(fields: &mut Fields<'_>) -> Result<ConversationState> {

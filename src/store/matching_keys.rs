@@ -49,12 +49,11 @@ impl Tx {
             .hash("fingerprint", |identity| identity.fingerprint)
             .uuid("message_id", |identity| identity.message_id.map(|id| id.0));
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO identities (tenant_id, surface_id, key, fingerprint, message_id)
+            "WITH {rows} INSERT {or_fail} INTO identities (tenant_id, surface_id, key, fingerprint, message_id)
              SELECT r.tenant_id, r.surface_id, r.key, r.fingerprint, r.message_id FROM r WHERE true
              ON CONFLICT DO NOTHING",
         );
-        let inserted = self.work.execute(insert.rows(rows)).await?;
-        stale_unless_all(inserted, identities.len())
+        self.work.write("identities", insert.rows(rows), Some(identities.len())).await
     }
 
     /// The matching keys among `keys`.
@@ -86,11 +85,11 @@ impl Tx {
     pub async fn insert_thread_keys(&mut self, tenant: TenantId, keys: &[ThreadKey]) -> Result<()> {
         let sorted = sort_keys(keys)?;
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO thread_keys (tenant_id, surface_id, key, conversation_id)
+            "WITH {rows} INSERT {or_fail} INTO thread_keys (tenant_id, surface_id, key, conversation_id)
              SELECT r.tenant_id, r.surface_id, r.key, r.conversation_id FROM r WHERE true ON CONFLICT DO NOTHING",
         );
-        let inserted = self.work.execute(insert.rows(thread_key_rows(tenant, &sorted))).await?;
-        stale_unless_all(inserted, keys.len())
+        let insert = insert.rows(thread_key_rows(tenant, &sorted));
+        self.work.write("thread_keys", insert, Some(keys.len())).await
     }
 
     /// Lets matching keys lead elsewhere, making those that are not there yet. Only while the
@@ -101,11 +100,11 @@ impl Tx {
     pub async fn point_thread_keys(&mut self, tenant: TenantId, keys: &[ThreadKey]) -> Result<()> {
         let sorted = sort_keys(keys)?;
         let upsert = Statement::new(
-            "WITH {rows} INSERT INTO thread_keys (tenant_id, surface_id, key, conversation_id)
+            "WITH {rows} INSERT {or_fail} INTO thread_keys (tenant_id, surface_id, key, conversation_id)
              SELECT r.tenant_id, r.surface_id, r.key, r.conversation_id FROM r WHERE true
              ON CONFLICT (tenant_id, surface_id, key) DO UPDATE SET conversation_id = excluded.conversation_id",
         );
-        self.work.execute(upsert.rows(thread_key_rows(tenant, &sorted))).await.map(drop)
+        self.work.write("thread_keys", upsert.rows(thread_key_rows(tenant, &sorted)), None).await
     }
 }
 
@@ -161,8 +160,4 @@ fn refuse_repeats<T, K: PartialEq>(sorted: &[T], key: impl Fn(&T) -> K) -> Resul
         return Err(StoreError::Inconsistent { what, source: None });
     }
     Ok(())
-}
-
-fn stale_unless_all(inserted: u64, wanted: usize) -> Result<()> {
-    if usize::try_from(inserted) == Ok(wanted) { Ok(()) } else { Err(StoreError::Stale) }
 }

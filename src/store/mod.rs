@@ -5,7 +5,8 @@
 //! - Every table and every key leads with the tenant; every method takes it first.
 //! - Unique keys decide, on hashes (`key_hash`, 16 bytes of SHA-256); nobody looks before inserting.
 //!   A batch that loses a race gets [`StoreError::Stale`] and starts over, seeing the winner's rows.
-//! - A batch costs a constant number of statements.
+//! - A batch costs a constant number of statements. On PostgreSQL its writes go together, so that an
+//!   error of one may come from the next read, from [`Tx::flush`], or from the commit.
 //! - Who begins a [`Tx`] commits it, in the same function; a dropped one is rolled back.
 
 pub mod blobs;
@@ -118,6 +119,14 @@ impl Store {
 }
 
 impl Tx {
+    /// Sends the writes that were kept back to go together, so that their errors are known.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn flush(&mut self) -> Result<()> {
+        self.work.send().await
+    }
+
     /// Makes everything durable.
     ///
     /// # Errors
@@ -128,12 +137,19 @@ impl Tx {
     }
 }
 
+/// A minute in microseconds.
+const MINUTE: i64 = 60_000_000;
 /// Stands for "no time" in columns that lists are sorted by: it comes before every time.
 const NEVER: i64 = i64::MIN;
 
 /// Microseconds since 1970, or [`NEVER`].
 fn sort_time(time: Option<Timestamp>) -> i64 {
     time.map_or(NEVER, Timestamp::as_microsecond)
+}
+
+/// What conversations are indexed by: the minute of `last_message_at` since 1970, rounded down.
+fn active_minute(time: Option<Timestamp>) -> i64 {
+    sort_time(time).div_euclid(MINUTE)
 }
 
 /// The text of a JSON object.

@@ -86,12 +86,12 @@ impl Tx {
             .maybe_text("email", |(.., person)| person.email.as_deref())
             .int("position", |(_, _, position, _)| *position);
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO participants (tenant_id, conversation_id, key, external_id, name, email,
+            "WITH {rows} INSERT {or_fail} INTO participants (tenant_id, conversation_id, key, external_id, name, email,
                 seen_at, position)
              SELECT r.tenant_id, r.conversation_id, r.key, r.external_id, r.name, r.email, $1, r.position
              FROM r WHERE true ON CONFLICT DO NOTHING",
         );
-        self.work.execute(insert.bind(now).rows(rows)).await.map(drop)
+        self.work.write("participants", insert.bind(now).rows(rows), None).await
     }
 }
 

@@ -7,59 +7,94 @@
 
 use super::dialect::{Rowset, Statement};
 use super::outbox::Event;
-use super::{Result, StoreError, Tx};
+use super::{Result, Tx, active_minute};
 use crate::ids::{ConversationId, SurfaceId, TenantId};
-use crate::model::conversation::ConversationStatus;
-use std::collections::{BTreeMap, HashMap};
+use crate::model::conversation::{Conversation, ConversationStatus};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Where a conversation is counted.
-pub(super) type Shelf = (SurfaceId, ConversationStatus);
+type Shelf = (SurfaceId, ConversationStatus);
+
+/// Where a conversation that this transaction has locked or made stands in the lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub surface_id: SurfaceId,
+    pub status: ConversationStatus,
+    /// See [`active_minute`].
+    pub active_minute: i64,
+}
+
+impl Standing {
+    pub(super) fn of(conversation: &Conversation) -> Self {
+        Self {
+            surface_id: conversation.surface_id,
+            status: conversation.status,
+            active_minute: active_minute(conversation.last_message_at),
+        }
+    }
+
+    fn shelf(self) -> Shelf {
+        (self.surface_id, self.status)
+    }
+}
 
 /// What is written in the commit.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     counts: BTreeMap<(TenantId, SurfaceId, &'static str), i64>,
     events: BTreeMap<TenantId, Vec<Event>>,
-    /// Where the conversations are counted that this transaction has locked or made.
-    shelves: HashMap<ConversationId, Shelf>,
+    standings: HashMap<ConversationId, Standing>,
+    /// The conversations that it has made or changed.
+    written: HashSet<ConversationId>,
 }
 
 impl Pending {
-    /// Remembers where a locked conversation is counted.
-    pub(super) fn know(&mut self, id: ConversationId, shelf: Shelf) {
-        self.shelves.insert(id, shelf);
+    /// Remembers where a locked conversation stands.
+    pub(super) fn know(&mut self, id: ConversationId, standing: Standing) {
+        self.standings.insert(id, standing);
     }
 
-    pub(super) fn knows(&self, id: ConversationId) -> bool {
-        self.shelves.contains_key(&id)
+    /// Where a locked conversation stands.
+    pub(super) fn standing(&self, id: ConversationId) -> Option<Standing> {
+        self.standings.get(&id).copied()
+    }
+
+    /// Whether this transaction has made or changed the conversation.
+    pub(super) fn has_written(&self, id: ConversationId) -> bool {
+        self.written.contains(&id)
     }
 
     /// A conversation has come into being.
-    pub(super) fn appear(&mut self, tenant: TenantId, id: ConversationId, shelf: Shelf) {
-        self.count(tenant, shelf, 1);
-        self.know(id, shelf);
+    pub(super) fn appear(&mut self, tenant: TenantId, id: ConversationId, standing: Standing) {
+        self.count(tenant, standing.shelf(), 1);
+        self.know(id, standing);
+        self.written.insert(id);
     }
 
-    /// A known conversation has changed its status.
-    pub(super) fn shift(&mut self, tenant: TenantId, id: ConversationId, status: ConversationStatus) {
-        let Some((surface, before)) = self.shelves.get(&id).copied() else { return };
-        if before != status {
-            self.count(tenant, (surface, before), -1);
-            self.appear(tenant, id, (surface, status));
-        }
+    /// A known conversation has changed its status or its time.
+    pub(super) fn shift(
+        &mut self,
+        tenant: TenantId,
+        id: ConversationId,
+        status: ConversationStatus,
+        active_minute: i64,
+    ) {
+        let Some(before) = self.standing(id) else { return };
+        self.count(tenant, before.shelf(), -1);
+        self.appear(tenant, id, Standing { status, active_minute, ..before });
     }
 
     /// A known conversation was deleted or merged away.
     pub(super) fn vanish(&mut self, tenant: TenantId, id: ConversationId) {
-        if let Some(shelf) = self.shelves.remove(&id) {
-            self.count(tenant, shelf, -1);
+        if let Some(standing) = self.standings.remove(&id) {
+            self.count(tenant, standing.shelf(), -1);
         }
     }
 
     /// Forgets changes to the counts of a surface that is deleted.
     pub(super) fn forget_surface(&mut self, tenant: TenantId, surface: SurfaceId) {
         self.counts.retain(|(of, on, _), _| (*of, *on) != (tenant, surface));
-        self.shelves.retain(|_, (on, _)| *on != surface);
+        self.standings.retain(|_, standing| standing.surface_id != surface);
     }
 
     pub(super) fn tell(&mut self, tenant: TenantId, events: &[Event]) {
@@ -74,6 +109,7 @@ impl Pending {
 impl Tx {
     /// Writes what was left for the commit.
     pub(super) async fn settle_pending(&mut self) -> Result<()> {
+        self.work.send().await?;
         let Pending { counts, events, .. } = std::mem::take(&mut self.pending);
         let counts: Vec<_> = counts.into_iter().filter(|(_, by)| *by != 0).collect();
         if !counts.is_empty() {
@@ -83,12 +119,12 @@ impl Tx {
                 .text("status", |((.., status), _)| *status)
                 .int("change", |(_, by)| *by);
             let count = Statement::new(
-                "WITH {rows} INSERT INTO conversation_counts (tenant_id, surface_id, status, conversations)
+                "WITH {rows} INSERT {or_fail} INTO conversation_counts (tenant_id, surface_id, status, conversations)
                  SELECT r.tenant_id, r.surface_id, r.status, r.change FROM r WHERE true
                  ON CONFLICT (tenant_id, surface_id, status)
                  DO UPDATE SET conversations = conversation_counts.conversations + excluded.conversations",
             );
-            self.work.execute(count.rows(rows)).await?;
+            self.work.write("conversation_counts", count.rows(rows), None).await?;
         }
         for (tenant, events) in events {
             self.place_events(tenant, &events).await?;
@@ -100,17 +136,13 @@ impl Tx {
         let Ok(many) = i64::try_from(events.len()) else { return Ok(()) };
         let advance = Statement::new(
             "INSERT INTO event_places (tenant_id, last_position) VALUES ($1, $2) ON CONFLICT (tenant_id)
-             DO UPDATE SET last_position = event_places.last_position + excluded.last_position
-             RETURNING last_position",
+             DO UPDATE SET last_position = event_places.last_position + excluded.last_position",
         );
-        let rows = self.work.fetch(advance.bind(tenant).bind(many)).await?;
-        let Some(row) = rows.first() else {
-            return Err(StoreError::Inconsistent { what: "a counter gave nothing".to_owned(), source: None });
-        };
-        let first = row.fields().int()? - many + 1;
-        let placed: Vec<(i64, &Event)> = (first..).zip(events).collect();
-        let rows = Rowset::of(tenant, &placed)
-            .int("position", |(position, _)| *position)
+        self.work.write("event_places", advance.bind(tenant).bind(many), None).await?;
+        self.work.send().await?;
+        let numbered: Vec<(i64, &Event)> = (1..).zip(events).collect();
+        let rows = Rowset::of(tenant, &numbered)
+            .int("number", |(number, _)| *number)
             .uuid("id", |(_, event)| event.id.0)
             .text("kind", |(_, event)| event.kind.as_str())
             .uuid("surface_id", |(_, event)| event.surface_id.0)
@@ -120,11 +152,12 @@ impl Tx {
             .int("backfill", |(_, event)| i64::from(event.backfill))
             .int("created_at", |(_, event)| event.created_at.as_microsecond());
         let insert = Statement::new(
-            "WITH {rows} INSERT INTO events (tenant_id, position, id, kind, surface_id, conversation_id,
+            "WITH {rows} INSERT {or_fail} INTO events (tenant_id, position, id, kind, surface_id, conversation_id,
                 message_id, merged_conversation_id, backfill, created_at)
-             SELECT r.tenant_id, r.position, r.id, r.kind, r.surface_id, r.conversation_id, r.message_id,
-                r.merged_conversation_id, r.backfill, r.created_at FROM r",
+             SELECT r.tenant_id, p.last_position - $1 + r.number, r.id, r.kind, r.surface_id, r.conversation_id, r.message_id,
+                r.merged_conversation_id, r.backfill, r.created_at
+             FROM r CROSS JOIN event_places p WHERE p.tenant_id = r.tenant_id",
         );
-        self.work.execute(insert.rows(rows)).await.map(drop)
+        self.work.write("events", insert.bind(many).rows(rows), None).await
     }
 }

@@ -148,6 +148,10 @@ pub(super) fn fold(text: &str) -> String {
             out.push(' ');
             blank = false;
         }
+        if c.is_ascii() {
+            out.push(c.to_ascii_lowercase());
+            continue;
+        }
         match plain(c) {
             Some(ascii) => out.push(ascii),
             None => out.extend(c.to_lowercase()),

@@ -4,6 +4,7 @@ mod bounces;
 mod corpus;
 mod fixtures;
 mod hostile;
+mod kinds;
 mod threads;
 
 use std::path::PathBuf;

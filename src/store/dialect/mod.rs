@@ -2,11 +2,14 @@
 //! values; here it is written out, bound and run, each within a deadline, and rows come back as
 //! [`Record`]s. Nothing outside this folder asks which engine it is.
 
+mod checkpoints;
 mod postgres;
 mod record;
 mod sqlite;
 mod statement;
 
+use checkpoints::Checkpoints;
+use postgres::KeptBack;
 pub(super) use record::{Fields, Record};
 pub(super) use statement::{Rowset, RowsetOf, Statement};
 
@@ -28,7 +31,7 @@ pub(super) struct Pools {
 
 #[derive(Debug, Clone)]
 enum Engine {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite { writer: SqlitePool, readers: SqlitePool, checkpoints: Checkpoints },
     Postgres(PgPool),
 }
 
@@ -41,15 +44,15 @@ pub(super) struct Transacting {
 
 #[derive(Debug)]
 enum Open {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Sqlite { tx: Transaction<'static, Sqlite>, checkpoints: Checkpoints },
+    Postgres { tx: Transaction<'static, Postgres>, kept_back: KeptBack, tables: Vec<&'static str> },
 }
 
 impl Pools {
     pub(super) async fn open(options: &StoreOptions) -> Result<Self> {
         let engine = if let Some(path) = sqlite::path_of(&options.url) {
-            let (writer, readers) = sqlite::open(&path, options).await?;
-            Engine::Sqlite { writer, readers }
+            let (writer, readers, checkpoints) = sqlite::open(&path, options).await?;
+            Engine::Sqlite { writer, readers, checkpoints }
         } else if options.url.starts_with("postgres://") || options.url.starts_with("postgresql://") {
             Engine::Postgres(postgres::open(options).await?)
         } else {
@@ -70,6 +73,9 @@ impl Pools {
 
     /// Runs a statement that reads, on a connection of its own.
     pub(super) async fn fetch(&self, statement: Statement<'_>) -> Result<Vec<Record>> {
+        if statement.is_without_rows() {
+            return Ok(Vec::new());
+        }
         refuse_nul(&statement)?;
         match &self.engine {
             Engine::Sqlite { readers, .. } => {
@@ -85,12 +91,13 @@ impl Pools {
 
     pub(super) async fn begin(&self) -> Result<Transacting> {
         let engine = match &self.engine {
-            Engine::Sqlite { writer, .. } => {
+            Engine::Sqlite { writer, checkpoints, .. } => {
                 let begin = async { Ok(writer.begin_with("BEGIN IMMEDIATE").await?) };
-                Open::Sqlite(within(self.deadline, begin).await?)
+                Open::Sqlite { tx: within(self.deadline, begin).await?, checkpoints: checkpoints.clone() }
             }
             Engine::Postgres(pool) => {
-                Open::Postgres(within(self.deadline, async { Ok(pool.begin().await?) }).await?)
+                let tx = within(self.deadline, async { Ok(pool.begin().await?) }).await?;
+                Open::Postgres { tx, kept_back: KeptBack::default(), tables: Vec::new() }
             }
         };
         Ok(Transacting { engine, deadline: self.deadline })
@@ -98,8 +105,9 @@ impl Pools {
 
     pub(super) async fn close(&self) {
         match &self.engine {
-            Engine::Sqlite { writer, readers } => {
+            Engine::Sqlite { writer, readers, checkpoints } => {
                 readers.close().await;
+                checkpoints.close().await;
                 writer.close().await;
             }
             Engine::Postgres(pool) => pool.close().await,
@@ -109,19 +117,79 @@ impl Pools {
 
 impl Transacting {
     pub(super) async fn fetch(&mut self, statement: Statement<'_>) -> Result<Vec<Record>> {
+        if statement.is_without_rows() {
+            return Ok(Vec::new());
+        }
+        refuse_nul(&statement)?;
+        self.send().await?;
+        match &mut self.engine {
+            Open::Sqlite { tx, .. } => within(self.deadline, sqlite::fetch(tx, &statement)).await,
+            Open::Postgres { tx, .. } => within(self.deadline, postgres::fetch(tx, &statement)).await,
+        }
+    }
+
+    /// Writes into `table` now or, where a turn to the server costs, together with the next writes, at
+    /// the latest before the next read, before another write into `table`, or in the commit. With
+    /// `rows`, the batch is stale unless that many are written.
+    pub(super) async fn write(
+        &mut self,
+        table: &'static str,
+        statement: Statement<'_>,
+        rows: Option<usize>,
+    ) -> Result<()> {
+        if matches!(&self.engine, Open::Postgres { tables, .. } if tables.contains(&table)) {
+            self.send().await?;
+        }
+        self.write_beside(table, statement, rows).await
+    }
+
+    /// The same for rows that no earlier write of the batch has touched, in whatever table.
+    pub(super) async fn write_beside(
+        &mut self,
+        table: &'static str,
+        statement: Statement<'_>,
+        rows: Option<usize>,
+    ) -> Result<()> {
+        if statement.is_without_rows() {
+            return Ok(());
+        }
         refuse_nul(&statement)?;
         match &mut self.engine {
-            Open::Sqlite(tx) => within(self.deadline, sqlite::fetch(tx, &statement)).await,
-            Open::Postgres(tx) => within(self.deadline, postgres::fetch(tx, &statement)).await,
+            Open::Sqlite { tx, .. } => {
+                let written = within(self.deadline, sqlite::execute(tx, &statement)).await?;
+                match rows {
+                    Some(rows) if usize::try_from(written) != Ok(rows) => Err(StoreError::Stale),
+                    _ => Ok(()),
+                }
+            }
+            Open::Postgres { kept_back, tables, .. } => {
+                tables.push(table);
+                kept_back.add(&statement, rows)
+            }
+        }
+    }
+
+    /// Sends the writes that were kept back.
+    pub(super) async fn send(&mut self) -> Result<()> {
+        match &mut self.engine {
+            Open::Postgres { tx, kept_back, tables } if !kept_back.is_empty() => {
+                tables.clear();
+                within(self.deadline, std::mem::take(kept_back).send(tx)).await
+            }
+            _ => Ok(()),
         }
     }
 
     /// Gives how many rows changed.
     pub(super) async fn execute(&mut self, statement: Statement<'_>) -> Result<u64> {
+        if statement.is_without_rows() {
+            return Ok(0);
+        }
         refuse_nul(&statement)?;
+        self.send().await?;
         match &mut self.engine {
-            Open::Sqlite(tx) => within(self.deadline, sqlite::execute(tx, &statement)).await,
-            Open::Postgres(tx) => within(self.deadline, postgres::execute(tx, &statement)).await,
+            Open::Sqlite { tx, .. } => within(self.deadline, sqlite::execute(tx, &statement)).await,
+            Open::Postgres { tx, .. } => within(self.deadline, postgres::execute(tx, &statement)).await,
         }
     }
 
@@ -130,8 +198,8 @@ impl Transacting {
         let lines = script.lines().map(|line| line.strip_prefix(self.own_lines()).unwrap_or(line));
         let script = sqlx::raw_sql(sqlx::AssertSqlSafe(lines.collect::<Vec<_>>().join("\n")));
         match &mut self.engine {
-            Open::Sqlite(tx) => script.execute(&mut **tx).await.map(drop)?,
-            Open::Postgres(tx) => script.execute(&mut **tx).await.map(drop)?,
+            Open::Sqlite { tx, .. } => script.execute(&mut **tx).await.map(drop)?,
+            Open::Postgres { tx, .. } => script.execute(&mut **tx).await.map(drop)?,
         }
         Ok(())
     }
@@ -139,8 +207,8 @@ impl Transacting {
     /// The comment that opens a line of a migration meant for this engine alone.
     fn own_lines(&self) -> &'static str {
         match self.engine {
-            Open::Sqlite(_) => "-- sqlite: ",
-            Open::Postgres(_) => "-- postgres: ",
+            Open::Sqlite { .. } => "-- sqlite: ",
+            Open::Postgres { .. } => "-- postgres: ",
         }
     }
 
@@ -148,8 +216,8 @@ impl Transacting {
     pub(super) async fn lock_schema(&mut self) -> Result<()> {
         match &self.engine {
             // BEGIN IMMEDIATE has done it.
-            Open::Sqlite(_) => Ok(()),
-            Open::Postgres(_) => {
+            Open::Sqlite { .. } => Ok(()),
+            Open::Postgres { .. } => {
                 // An arbitrary number: "inlet" in ASCII.
                 let lock = Statement::new("SELECT pg_advisory_xact_lock($1)").bind(0x69_6e_6c_65_74_i64);
                 self.fetch(lock).await.map(drop)
@@ -161,16 +229,23 @@ impl Transacting {
     /// then there are several workers, whose clocks differ.
     pub(super) fn lease_clock(&self, now: Timestamp) -> String {
         match self.engine {
-            Open::Sqlite(_) => now.as_microsecond().to_string(),
-            Open::Postgres(_) => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)".to_owned(),
+            Open::Sqlite { .. } => now.as_microsecond().to_string(),
+            Open::Postgres { .. } => {
+                "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)".to_owned()
+            }
         }
     }
 
-    pub(super) async fn commit(self) -> Result<()> {
+    pub(super) async fn commit(mut self) -> Result<()> {
+        self.send().await?;
         let deadline = self.deadline;
         match self.engine {
-            Open::Sqlite(tx) => within(deadline, async { Ok(tx.commit().await?) }).await,
-            Open::Postgres(tx) => within(deadline, async { Ok(tx.commit().await?) }).await,
+            Open::Sqlite { tx, checkpoints } => {
+                within(deadline, async { Ok(tx.commit().await?) }).await?;
+                checkpoints.count();
+                Ok(())
+            }
+            Open::Postgres { tx, .. } => within(deadline, async { Ok(tx.commit().await?) }).await,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::record::Record;
 use super::statement::{Column, Rowset, Statement, Value};
 use crate::store::{Result, StoreError, StoreOptions};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
-use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, PgPool};
+use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, PgPool, Row as _};
 use std::fmt::Write as _;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -63,29 +63,80 @@ pub(super) async fn execute(connection: &mut PgConnection, statement: &Statement
     Ok(sqlx::query_with(AssertSqlSafe(text), arguments).execute(connection).await?.rows_affected())
 }
 
+/// Writes kept back and then sent together: each becomes a part of one `WITH`, so that many tables cost
+/// one turn to the server and back. The parts see none of each other's rows.
+#[derive(Debug, Default)]
+pub(super) struct KeptBack {
+    parts: Vec<String>,
+    arguments: PgArguments,
+    /// Which parts are checked, and how many rows each has to write.
+    wanted: Vec<(usize, i64)>,
+}
+
+impl KeptBack {
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Adds a write; with `rows` it has to write that many.
+    pub(super) fn add(&mut self, statement: &Statement<'_>, rows: Option<usize>) -> Result<()> {
+        let bound = self.arguments.len();
+        bind(&mut self.arguments, statement)?;
+        let mut text = write_text(&statement.text, statement.rows.as_ref(), statement.values.len(), bound);
+        if let Some(rows) = rows {
+            text.push_str(" RETURNING 1");
+            self.wanted.push((self.parts.len(), i64::try_from(rows).unwrap_or(i64::MAX)));
+        }
+        self.parts.push(text);
+        Ok(())
+    }
+
+    /// Sends all.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where a checked part wrote fewer rows.
+    pub(super) async fn send(self, connection: &mut PgConnection) -> Result<()> {
+        let mut text = String::new();
+        for (number, part) in self.parts.iter().enumerate() {
+            let _ = write!(text, "{} w{number} AS ({part})", if number == 0 { "WITH" } else { "," });
+        }
+        let counts = self.wanted.iter().map(|(number, _)| format!("(SELECT count(*) FROM w{number})"));
+        let counts = counts.collect::<Vec<_>>().join(", ");
+        let _ = write!(text, " SELECT {}", if counts.is_empty() { "1" } else { &counts });
+        let written = sqlx::query_with(AssertSqlSafe(text), self.arguments).fetch_one(connection).await?;
+        for (column, (_, wanted)) in self.wanted.iter().enumerate() {
+            if written.try_get::<i64, _>(column)? != *wanted {
+                return Err(StoreError::Stale);
+            }
+        }
+        Ok(())
+    }
+}
+
 fn render(statement: &Statement<'_>) -> Result<(String, PgArguments)> {
     let mut arguments = PgArguments::default();
+    bind(&mut arguments, statement)?;
+    Ok((write_text(&statement.text, statement.rows.as_ref(), statement.values.len(), 0), arguments))
+}
+
+fn bind(arguments: &mut PgArguments, statement: &Statement<'_>) -> Result<()> {
     for value in &statement.values {
         match value {
-            Value::Text(value) => add(&mut arguments, value.as_deref()),
-            Value::Int(value) => add(&mut arguments, *value),
-            Value::Bytes(value) => add(&mut arguments, value.as_deref()),
-            Value::Uuid(value) => add(&mut arguments, *value),
+            Value::Text(value) => add(arguments, value.as_deref()),
+            Value::Int(value) => add(arguments, *value),
+            Value::Bytes(value) => add(arguments, value.as_deref()),
+            Value::Uuid(value) => add(arguments, *value),
         }?;
     }
     for (_, column) in statement.rows.iter().flat_map(|rowset| &rowset.columns) {
         match column {
-            Column::Text(cells) => {
-                add(&mut arguments, cells.iter().map(Option::as_deref).collect::<Vec<_>>())
-            }
-            Column::Int(cells) => add(&mut arguments, cells.as_slice()),
-            Column::Bytes(cells) => {
-                add(&mut arguments, cells.iter().map(Option::as_deref).collect::<Vec<_>>())
-            }
-            Column::Uuid(cells) => add(&mut arguments, cells.as_slice()),
+            Column::Text(cells) => add(arguments, cells.iter().map(Option::as_deref).collect::<Vec<_>>()),
+            Column::Int(cells) => add(arguments, cells.as_slice()),
+            Column::Bytes(cells) => add(arguments, cells.iter().map(Option::as_deref).collect::<Vec<_>>()),
+            Column::Uuid(cells) => add(arguments, cells.as_slice()),
         }?;
     }
-    Ok((write_text(&statement.text, statement.rows.as_ref(), statement.values.len()), arguments))
+    Ok(())
 }
 
 fn add<'t, T>(arguments: &mut PgArguments, value: T) -> Result<()>
@@ -95,26 +146,41 @@ where
     arguments.add(value).map_err(|error| sqlx::Error::Encode(error).into())
 }
 
-fn write_text(template: &str, rowset: Option<&Rowset<'_>>, values: usize) -> String {
+/// The text, its parameters numbered from behind the `bound` ones.
+fn write_text(template: &str, rowset: Option<&Rowset<'_>>, values: usize, bound: usize) -> String {
     let mut text = String::with_capacity(template.len() + 256);
     let mut rest = template;
-    while let Some((before, from)) = rest.split_once('{') {
+    while let Some(at) = rest.find(['$', '{']) {
+        let (before, from) = rest.split_at(at);
         text.push_str(before);
+        if let Some((number, behind)) = split_number(from) {
+            let _ = write!(text, "${}", number + bound);
+            rest = behind;
+            continue;
+        }
         let (word, behind) = from.split_once('}').unwrap_or((from, ""));
-        match (word.split_once(':'), rowset) {
+        match (word.trim_start_matches('{').split_once(':'), rowset) {
             (Some(("for_update", table)), _) => {
                 let _ = write!(text, "FOR UPDATE OF {table}");
             }
             (Some(("for_share", table)), _) => {
                 let _ = write!(text, "FOR SHARE OF {table}");
             }
-            (_, Some(rowset)) => write_rows(&mut text, rowset, values),
+            (None, Some(rowset)) if word == "{rows" => write_rows(&mut text, rowset, bound + values),
             _ => {}
         }
         rest = behind;
     }
     text.push_str(rest);
     text
+}
+
+/// The number of the parameter that `text` begins with, and what follows it.
+fn split_number(text: &str) -> Option<(usize, &str)> {
+    let number = text.strip_prefix('$')?;
+    let (number, behind) =
+        number.split_at(number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len()));
+    Some((number.parse().ok()?, behind))
 }
 
 fn write_rows(text: &mut String, rowset: &Rowset<'_>, values: usize) {
@@ -145,10 +211,18 @@ mod tests {
     fn rows_are_arrays_numbered_behind_the_single_values() {
         let items = [1_i64];
         let rowset = Rowset::of_any_tenant(&items).int("a", |n| *n).text("b", |_| "x").done();
-        let text = write_text("WITH {rows} SELECT $1 FROM r, t {for_update:t}", Some(&rowset), 1);
+        let text = write_text("WITH {rows} SELECT $1 FROM r, t {for_update:t}", Some(&rowset), 1, 0);
         assert_eq!(
             text,
             "WITH r(a,b) AS (SELECT * FROM unnest($2::bigint[],$3::text[])) SELECT $1 FROM r, t FOR UPDATE OF t"
         );
+    }
+
+    #[test]
+    fn parameters_of_a_part_are_numbered_behind_those_of_the_parts_before_it() {
+        let items = [1_i64];
+        let rowset = Rowset::of_any_tenant(&items).int("a", |n| *n).done();
+        let text = write_text("WITH {rows} SELECT $1, $12 FROM r", Some(&rowset), 12, 30);
+        assert_eq!(text, "WITH r(a) AS (SELECT * FROM unnest($43::bigint[])) SELECT $31, $42 FROM r");
     }
 }

@@ -1,6 +1,10 @@
 //! A statement as both engines take it: one text with `$1`, `$2`, … for single values, and at most
 //! one set of rows, which stands in the text as `{rows}` behind `WITH` and is then a table `r`.
 //!
+//! `INSERT {or_fail} INTO` and `UPDATE {or_fail} t`: a statement that fails need not be undone alone, since
+//! its transaction ends with it, which on PostgreSQL it always does; SQLite then copies no page that the
+//! statement changes.
+//!
 //! Further words in braces: `{for_update}` and `{for_share}` lock the rows read of the table named
 //! behind them (`{for_update:c}`); on SQLite, where a writer is alone, they are nothing.
 
@@ -147,6 +151,11 @@ impl<'q> Statement<'q> {
     pub(in crate::store) fn rows<T>(mut self, rows: RowsetOf<'q, T>) -> Self {
         self.rows = Some(rows.done());
         self
+    }
+
+    /// Whether it goes over a set of rows that is empty: then it does nothing, and need not run.
+    pub(super) fn is_without_rows(&self) -> bool {
+        self.rows.as_ref().is_some_and(|rows| rows.rows == 0)
     }
 
     /// Whether a value is one that PostgreSQL cannot keep; the same is then refused on both engines.

@@ -115,7 +115,8 @@ async fn a_read_only_postgres_is_an_outage_and_reading_goes_on() {
     server.sql("postgres", &format!("ALTER DATABASE {database} SET default_transaction_read_only = on"));
     let store = world.second_store(|_| {}).await;
     let mut tx = store.begin().await.unwrap();
-    let refused = tx.insert_conversations(world.tenant, &[world.new_conversation()]).await.unwrap_err();
+    tx.insert_conversations(world.tenant, &[world.new_conversation()]).await.unwrap();
+    let refused = tx.flush().await.unwrap_err();
     assert!(refused.is_outage(), "{refused:?}");
     drop(tx);
     assert!(store.get_surface(world.tenant, world.surface).await.unwrap().is_some());

@@ -71,7 +71,10 @@ async fn an_identity_inserted_twice_is_stale(world: World) {
     world.store_message(conversation.id, "a").await;
     let mut tx = world.store.begin().await.unwrap();
     let again = [world.identity("new", world.ids.next()), world.identity("a", world.ids.next())];
-    let refused = tx.insert_identities(world.tenant, &again).await;
+    let refused = match tx.insert_identities(world.tenant, &again).await {
+        Ok(()) => tx.flush().await,
+        refused => refused,
+    };
     assert!(matches!(refused, Err(StoreError::Stale)), "{refused:?}");
     drop(tx);
     let found = world.store.find_identities(world.tenant, &[(world.surface, key("new"))]).await.unwrap();
@@ -161,7 +164,10 @@ async fn a_thread_key_inserted_twice_is_stale(world: World) {
     let lead = ThreadKey { surface_id: world.surface, key: key("a"), conversation_id: conversation.id };
     let mut tx = world.store.begin().await.unwrap();
     tx.insert_thread_keys(world.tenant, &[lead]).await.unwrap();
-    let refused = tx.insert_thread_keys(world.tenant, &[lead]).await;
+    let refused = match tx.insert_thread_keys(world.tenant, &[lead]).await {
+        Ok(()) => tx.flush().await,
+        refused => refused,
+    };
     assert!(matches!(refused, Err(StoreError::Stale)), "{refused:?}");
 }
 

@@ -138,7 +138,10 @@ async fn a_writer_who_waited_for_a_merge_sees_the_loser_as_merged(world: World) 
     let mut tx = world.store.begin().await.unwrap();
     let leads = tx.find_thread_keys(world.tenant, &[(world.surface, key("late"))]).await.unwrap();
     assert_eq!(leads[0].conversation_id, survivor);
-    let again = tx.insert_thread_keys(world.tenant, &[lead("late", survivor)]).await;
+    let again = match tx.insert_thread_keys(world.tenant, &[lead("late", survivor)]).await {
+        Ok(()) => tx.flush().await,
+        refused => refused,
+    };
     assert!(matches!(again, Err(StoreError::Stale)));
 }
 

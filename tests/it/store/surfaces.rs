@@ -170,7 +170,7 @@ async fn a_deleted_surface_takes_everything_with_it(world: World) {
         assert_eq!(store.find_identities(tenant, &[(surface, key("a"))]).await.unwrap().len(), left);
         let letters = store.list_dead_letters(tenant, surface, None, None, 10).await.unwrap();
         assert_eq!(letters.rows.len(), left);
-        assert_eq!(store.get_delivery(tenant, delivery).await.unwrap().is_some(), left == 1);
+        assert_eq!(store.get_delivery(tenant, surface, delivery).await.unwrap().is_some(), left == 1);
         assert_eq!(store.get_mailbox(tenant, surface).await.unwrap().is_some(), left == 1);
         assert_eq!(store.list_cursors(tenant, surface).await.unwrap().len(), left);
         assert_eq!(store.list_ledger(tenant, surface, "INBOX", 1, 0, 9, 9).await.unwrap().len(), left);

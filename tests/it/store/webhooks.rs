@@ -27,9 +27,12 @@ async fn a_delivery_keeps_its_bytes(world: World) {
     tx.insert_deliveries(world.tenant, &deliveries).await.unwrap();
     tx.commit().await.unwrap();
     for delivery in deliveries {
-        let read = world.store.get_delivery(world.tenant, delivery.id).await.unwrap();
+        let read = world.store.get_delivery(world.tenant, delivery.surface_id, delivery.id).await.unwrap();
         assert!(read == Some(delivery.clone()));
-        assert_eq!(world.store.get_delivery(world.ids.next(), delivery.id).await.unwrap(), None);
+        assert_eq!(
+            world.store.get_delivery(world.ids.next(), delivery.surface_id, delivery.id).await.unwrap(),
+            None
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! Words of the line that introduces a quote: "On 3 May, Ann wrote:".
 
-use super::has_word;
+use crate::email::phrases::Phrases;
 
 /// "wrote", in the forms mail programs use.
 const VERBS: &[&str] = &[
@@ -237,6 +237,10 @@ const INTROS: &[&str] = &[
     "bericht van",
 ];
 
+static SAID: Phrases = Phrases::of(VERBS);
+/// Characters at the end in which the longest verb is found, with a letter before it.
+const TAIL_CHARS: usize = 64;
+
 /// Whether the text is nothing but a verb of this kind.
 pub(in super::super) fn is_verb(text: &str) -> bool {
     VERBS.contains(&text)
@@ -244,17 +248,24 @@ pub(in super::super) fn is_verb(text: &str) -> bool {
 
 /// Whether the text says that somebody wrote.
 pub(in super::super) fn has_verb(text: &str) -> bool {
-    VERBS.iter().any(|verb| has_word(text, verb))
+    SAID.is_where(text, |place| {
+        is_unspaced_phrase(place.phrase)
+            || (!place.before.ends_with(char::is_alphanumeric)
+                && !place.after.starts_with(char::is_alphanumeric))
+    })
 }
 
 /// Whether "wrote" or its like are the last words.
 pub(in super::super) fn has_verb_end(text: &str) -> bool {
-    VERBS.iter().any(|verb| {
-        text.strip_suffix(verb).is_some_and(|head| {
-            let spaced = !verb.chars().next().is_some_and(super::is_unspaced);
-            !(spaced && head.ends_with(char::is_alphanumeric))
-        })
+    let tail = text.char_indices().rev().take(TAIL_CHARS).last().map_or(0, |(at, _)| at);
+    SAID.is_where(text.get(tail..).unwrap_or_default(), |place| {
+        place.after.is_empty()
+            && (is_unspaced_phrase(place.phrase) || !place.before.ends_with(char::is_alphanumeric))
     })
+}
+
+fn is_unspaced_phrase(phrase: &str) -> bool {
+    phrase.chars().next().is_some_and(super::is_unspaced)
 }
 
 /// Whether the text opens the way such lines do.

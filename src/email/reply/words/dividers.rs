@@ -1,5 +1,7 @@
 //! What stands on the line above a quoted or forwarded mail, without its dashes.
 
+use crate::email::phrases::Phrases;
+
 /// "Original Message": everything below is history.
 const ORIGINAL: &[&str] = &[
     "original message",
@@ -302,7 +304,7 @@ const FORWARD_OPENINGS: &[&str] = &[
 ];
 
 /// "Please reply above this line": everything below is the notification that was answered.
-const REPLY_ABOVE: &[&str] = &[
+static REPLY_ABOVE: Phrases = Phrases::of(&[
     "please type your reply above this line",
     "type your reply above this line",
     "please reply above this line",
@@ -350,7 +352,7 @@ const REPLY_ABOVE: &[&str] = &[
     "请在此行上方回复",
     "請在此行上方回覆",
     "이 줄 위에 회신을 입력하세요",
-];
+]);
 
 /// "Comment", between the rulers of a tracker's heading.
 const COMMENTS: &[&str] = &[
@@ -385,7 +387,7 @@ pub(in super::super) enum Divider {
 /// The divider named by a folded text from which rulers were taken off. `ruled`: whether there were any.
 pub(in super::super) fn divider(words: &str, ruled: bool) -> Option<Divider> {
     let words = words.trim_end_matches(':').trim_end();
-    if REPLY_ABOVE.iter().any(|text| words.contains(text)) {
+    if REPLY_ABOVE.is_in(words) {
         return Some(Divider::ReplyAbove);
     }
     if FORWARD_OPENINGS.contains(&words) {

@@ -1,7 +1,9 @@
 //! What lists, services and lawyers add below a message.
 
+use crate::email::phrases::Phrases;
+
 /// Only machines and lawyers write so.
-const SURE: &[&str] = &[
+static SURE: Phrases = Phrases::of(&[
     "/mailman/listinfo",
     "mailing list info",
     "you received this message because you are subscribed",
@@ -64,10 +66,10 @@ const SURE: &[&str] = &[
     "email sponsored by",
     "do you yahoo!?",
     "get free email",
-];
+]);
 
 /// People write so too; with a link or address it is a footer.
-const ASKED: &[&str] = &[
+static ASKED: Phrases = Phrases::of(&[
     "to unsubscribe",
     "unsubscribe from this",
     "unsubscribe:",
@@ -110,10 +112,10 @@ const ASKED: &[&str] = &[
     "取消訂閱",
     "配信停止",
     "수신거부",
-];
+]);
 
 /// People write so too; with a word for the message itself it is a footer.
-const LEGAL: &[&str] = &[
+static LEGAL: Phrases = Phrases::of(&[
     "is confidential and",
     "are confidential and",
     "strictly confidential",
@@ -161,10 +163,10 @@ const LEGAL: &[&str] = &[
     "保密信息",
     "機密資訊",
     "기밀",
-];
+]);
 
 /// Words for the message itself, or their beginnings.
-const MESSAGES: &[&str] = &[
+static MESSAGES: Phrases = Phrases::of(&[
     "mail",
     "message",
     "nachricht",
@@ -193,23 +195,18 @@ const MESSAGES: &[&str] = &[
     "attachment",
     "anhang",
     "communication",
-];
+]);
 
 /// Whether a folded line below a ruler is of a footer.
 pub(in super::super) fn has_notice(text: &str) -> bool {
-    [SURE, ASKED, LEGAL].iter().any(|table| holds(table, text))
+    [&SURE, &ASKED, &LEGAL].iter().any(|table| table.is_in(text))
 }
 
 /// Whether a folded paragraph is a footer by itself. `linked`: it holds a link or an address.
 pub(in super::super) fn is_notice(text: &str, linked: bool) -> bool {
-    if holds(SURE, text) {
+    if SURE.is_in(text) {
         return true;
     }
     let spoken = text.contains('?') || text.starts_with("i ") || text.contains(" i ") || text.contains(" i'");
-    !spoken && ((linked && holds(ASKED, text)) || (holds(LEGAL, text) && holds(MESSAGES, text)))
-}
-
-/// Whether one of the phrases stands in the text.
-fn holds(table: &[&str], text: &str) -> bool {
-    table.iter().any(|phrase| text.contains(phrase))
+    !spoken && ((linked && ASKED.is_in(text)) || (LEGAL.is_in(text) && MESSAGES.is_in(text)))
 }

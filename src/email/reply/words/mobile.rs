@@ -1,5 +1,7 @@
 //! Words of the line that a device or an app adds below a message: "Sent from my iPhone".
 
+use crate::email::phrases::{Phrases, Place};
+
 /// "Sent from": at the start of a short line that goes on with one of [`DEVICES`], a device's signature.
 const OPENINGS: &[&str] = &[
     "sent from",
@@ -443,20 +445,19 @@ pub(in super::super) fn has_sent(text: &str) -> bool {
             .any(|word| text.strip_suffix(word).is_some_and(|rest| rest.ends_with(' ') || unspaced(word)))
 }
 
+static NAMED: Phrases = Phrases::of(DEVICES);
+
 /// Whether a folded text names a device or a mail app.
 pub(in super::super) fn has_device(text: &str) -> bool {
-    DEVICES.iter().any(|word| text.contains(word) && (word.len() > 6 || starts_word(text, word)))
+    NAMED.is_where(text, |place| place.phrase.len() > 6 || starts_word(&place))
 }
 
 /// A short name must begin a word ("cell", not "excellent"); what is glued behind it is grammar ("iphonesta").
-fn starts_word(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, _)| {
-        let before = text.get(..at).and_then(|head| head.chars().next_back());
-        let open = !before.is_some_and(|c| c.is_alphanumeric() && !super::is_unspaced(c));
-        let rest = text.get(at + word.len()..).unwrap_or_default();
-        let inflected = INFLECTED.contains(&word);
-        open && (inflected || !rest.starts_with(char::is_alphabetic))
-    })
+fn starts_word(place: &Place<'_>) -> bool {
+    let before = place.before.chars().next_back();
+    let open = !before.is_some_and(|c| c.is_alphanumeric() && !super::is_unspaced(c));
+    let inflected = INFLECTED.contains(&place.phrase);
+    open && (inflected || !place.after.starts_with(char::is_alphabetic))
 }
 
 /// Whether a folded text is such a line as a whole.
