@@ -90,7 +90,7 @@ impl Supervisor {
             opened.session.logout().await;
             Ok(audits)
         };
-        told(work).await
+        told(Box::pin(work)).await
     }
 
     /// How sessions of a surface are opened: as its task does it where this worker polls it, else anew.

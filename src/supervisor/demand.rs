@@ -29,7 +29,7 @@ impl Supervisor {
         let rules = &self.shared.parts.network;
         let limits = Limits { max_message_bytes: ON_DEMAND_MESSAGE_BYTES, ..rules.limits.clone() };
         let network = Network { limits, ..rules.clone() };
-        told(async {
+        told(Box::pin(async {
             tokio::time::sleep(self.shared.hosts.login_turn(&connector.account.host)).await;
             let opened = connector.open_with(&self.shared, &network).await?;
             let (session, selected) = opened.session.examine(&place.mailbox).await?;
@@ -41,7 +41,7 @@ impl Supervisor {
             let session = session.fetch_mails(&[place.uid], &mut |mail| found = Some(mail)).await?;
             session.logout().await;
             Ok(found.filter(|mail| !mail.body.is_empty()))
-        })
+        }))
         .await
     }
 }

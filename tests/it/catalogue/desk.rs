@@ -122,12 +122,12 @@ impl Desk {
     /// A mail arrives on some surface.
     pub async fn mail_on(&self, surface: SurfaceId, place: Place<'_>, mail: impl AsRef<[u8]>) -> Arrived {
         let uid = self.next_uid.fetch_add(1, Ordering::Relaxed);
-        let mail = String::from_utf8_lossy(mail.as_ref())
-            .contains('\r')
-            .then(|| mail.as_ref().to_vec())
-            .unwrap_or_else(|| {
-                mail.as_ref().split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..])
-            });
+        let bytes = mail.as_ref();
+        let mail = if bytes.contains(&b'\r') {
+            bytes.to_vec()
+        } else {
+            bytes.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..])
+        };
         let sink = self.sink(surface).await;
         self.window(&sink, surface, place, &[(uid, mail)]).await.unwrap();
         let row = self.row(surface, place.mailbox, uid).await;

@@ -104,7 +104,7 @@ fn cursor(world: &World, uid_validity: u32, last_uid: u32) -> Cursor {
         last_uid,
         backfill_through_uid: last_uid / 2,
         resets_in_row: i64::from(last_uid % 3),
-        rebased_through_uid: (last_uid % 2 == 0).then_some(last_uid / 2),
+        rebased_through_uid: last_uid.is_multiple_of(2).then_some(last_uid / 2),
         acted_through_uid: 0,
         updated_at: world.now(),
     }
