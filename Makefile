@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: run test check unit bench docs image clean help
+.PHONY: run test check unit bench fidelity docs image clean help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,6 +23,11 @@ unit: ## the tests that need no server
 bench: ## the daemon against the floor programs of ../shared/bench, as ratios of one run
 	$(CARGO) build --release
 	python3 benches/whole/bench.py --inlet target/release/inlet --kit ../shared/bench --work target/bench
+
+fidelity: ## what is read and threaded right, beside other programs: docs/fidelity.md from the corpora of ../shared/data
+	@rm -rf target/fidelity && mkdir -p target/fidelity
+	INLET_FIDELITY=$(CURDIR)/target/fidelity $(CARGO) test --lib -- email::tests::corpus email::tests::bounces email::reply::tests::corpus tests::threads
+	INLET_FIDELITY=$(CURDIR)/target/fidelity INLET_FIDELITY_WRITE=1 $(CARGO) test --lib -- --exact --nocapture tests::fidelity::the_table_is_written_where_one_is_asked_for
 
 docs: ## the documentation of the code, in target/doc
 	$(CARGO) doc --no-deps --document-private-items

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure that the programs which tests start by themselves are installed: PostgreSQL and Dovecot. Installs
+# Makes sure that the programs which tests start by themselves are installed: PostgreSQL, Dovecot and Chromium. Installs
 # what is missing where it can (root, apt-get, a network) and says what is skipped where it cannot. It starts
 # nothing, and the packages are kept from starting anything. Never fails.
 set -u
@@ -13,10 +13,14 @@ has_postgres() {
 has_dovecot() {
     command -v dovecot >/dev/null
 }
+has_chromium() {
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null
+}
 
 missing=""
 has_postgres || missing="$missing postgresql"
 has_dovecot || missing="$missing dovecot-imapd"
+has_chromium || missing="$missing chromium"
 [ -z "$missing" ] && exit 0
 
 skip() {
@@ -49,11 +53,11 @@ mkdir -p "$(dirname "$clusters")" && echo "create_main_cluster = false" >"$clust
 echo "Installing$missing for the tests (nothing is started)"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
-# shellcheck disable=SC2086 # a list of packages
-if ! { timeout 300 apt-get update && timeout 600 apt-get install --yes --no-install-recommends $missing; } \
-    >"$log" 2>&1; then
-    tail -n 5 "$log"
-fi
+timeout 300 apt-get update >"$log" 2>&1 || tail -n 5 "$log"
+# One by one: what a distribution lacks keeps nobody from the rest.
+for package in $missing; do
+    timeout 600 apt-get install --yes --no-install-recommends "$package" >"$log" 2>&1 || tail -n 5 "$log"
+done
 rm -f "$log"
 # A package also has its service started at the next boot of the machine; the tests want none of that.
 if [ -d /run/systemd/system ]; then
@@ -68,5 +72,6 @@ fi
 missing=""
 has_postgres || missing="$missing postgresql"
 has_dovecot || missing="$missing dovecot-imapd"
+has_chromium || missing="$missing chromium"
 [ -z "$missing" ] || skip "apt-get could not install it (see above)"
 exit 0

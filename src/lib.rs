@@ -28,3 +28,6 @@ pub mod spool;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ pub(super) struct Body {
     /// Signatures that HTML marks, as text.
     pub signature: String,
     pub html: Option<String>,
+    /// Images of others in it, which are held back.
+    pub remote_images: usize,
     /// Indices of the parts that were used; the others are attachments.
     pub used: Vec<usize>,
     /// Whether a bound was hit.
@@ -62,7 +64,11 @@ pub(super) fn read(structure: &Structure<'_>) -> Body {
             let clean_html = sanitized(&item.text, &mut budget, &mut body.limited);
             let wanted = !has_plain_version(item, &shown);
             let piece = wanted.then(|| body.cut_html(&item.text, clean_html.as_deref()));
-            htmls.extend(clean_html);
+            if let Some(clean_html) = clean_html {
+                let (shown, held) = html::hold_back_remote(&clean_html);
+                body.remote_images += held;
+                htmls.push(shown);
+            }
             piece
         } else {
             Some(item.text.trim_end().to_owned()).filter(|text| !is_stub(text, item, &shown))

@@ -104,6 +104,11 @@ impl<'a> Headers<'a> {
         }
     }
 
+    /// Every field, in order.
+    pub fn fields(&self) -> impl Iterator<Item = &Field<'a>> {
+        self.fields.iter()
+    }
+
     /// Every value of a field, in order.
     pub fn all(&self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
         self.fields.iter().filter(move |f| f.name.eq_ignore_ascii_case(name.as_bytes())).map(|f| f.value)

@@ -1,5 +1,6 @@
 //! What a mail says, as plain values.
 
+use super::authentication::Trace;
 use super::reply::Forward;
 use crate::model::Address;
 use jiff::Timestamp;
@@ -41,6 +42,8 @@ pub struct Mail {
     pub forward: Option<Forward>,
     /// Sanitized HTML; image sources of the form `cid:` stay (see [`crate::email::html::map_cids`]).
     pub content_html: Option<String>,
+    /// Images of others in it, held back: their source stands in `data-remote-src`.
+    pub remote_images: usize,
     /// Every part that is not the text itself, in order.
     pub attachments: Vec<MailPart>,
     /// What kind of mail it is.
@@ -52,9 +55,8 @@ pub struct Mail {
     pub delivered_to: Vec<String>,
     /// The List-Id, without its description.
     pub list_id: Option<String>,
-    /// Authentication-Results fields, topmost first, unfolded; at most 16. Which of them to believe is the caller's
-    /// matter (RFC 8601 section 5).
-    pub authentication_results: Vec<String>,
+    /// What servers on the way say of it. Which of them to believe is the caller's matter (RFC 8601 section 5).
+    pub trace: Trace,
     /// Outlook's Thread-Index as written: the first 22 bytes of its base64 name a conversation.
     pub thread_index: Option<String>,
     /// Identity of a mail without Message-ID: SHA-256 over Date, From, To, Subject and body, blind to what

@@ -22,16 +22,6 @@ pub const REFERENCE_LIMIT: usize = 50;
 /// Longest id that is kept, in bytes. Longer ones are noise; the field's line limit is 998.
 const ID_LIMIT_BYTES: usize = 998;
 
-/// The form in which two ids are compared: the part after the last `@` lower-cased, the rest as written, because
-/// only the right side is a domain (RFC 5322 section 3.6.4).
-#[must_use]
-pub fn id_key(id: &str) -> String {
-    match id.rsplit_once('@') {
-        Some((left, right)) => format!("{left}@{}", right.to_lowercase()),
-        None => id.to_owned(),
-    }
-}
-
 /// Reads a Message-ID field.
 pub(super) fn own(value: &[u8]) -> Option<String> {
     if let Some(id) = bracketed(value).next() {

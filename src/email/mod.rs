@@ -9,6 +9,7 @@
 mod absence;
 mod address;
 mod attachments;
+pub mod authentication;
 mod automatic;
 mod body;
 mod bounce;
@@ -32,17 +33,13 @@ mod transfer;
 mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use mail::{Identity, Mail, MailFlags, MailPart};
-pub use message_id::id_key;
 
 use crate::model::Address;
 use address::AddressList;
 use header::Headers;
-
-/// Authentication-Results fields that are kept.
-const AUTHENTICATION_RESULTS_LIMIT: usize = 16;
 
 /// Reads one mail.
 #[must_use]
@@ -78,6 +75,7 @@ pub fn read(raw: &[u8]) -> Mail {
     mail.signature = joined(cut.signature, body.signature);
     mail.forward = cut.forward;
     mail.content_html = body.html;
+    mail.remote_images = body.remote_images;
     mail
 }
 
@@ -137,11 +135,7 @@ fn read_headers(headers: &Headers<'_>) -> Mail {
         references: headers.first("references").map(message_id::references).unwrap_or_default(),
         delivered_to: delivered_to(headers),
         list_id: automatic::list_id(headers),
-        authentication_results: headers
-            .all("authentication-results")
-            .take(AUTHENTICATION_RESULTS_LIMIT)
-            .map(words::text)
-            .collect(),
+        trace: authentication::trace(headers),
         thread_index: headers.first("thread-index").map(words::text).filter(|t| !t.is_empty()),
         to: to.addresses,
         cc: cc.addresses,

@@ -119,7 +119,7 @@ fn body(message: &ChannelMessage) -> (String, Option<String>) {
         (Some(source), true) => html::text(source, content_html.as_deref()),
         _ => message.content.clone(),
     };
-    (clean(&text), content_html)
+    (clean(&text), content_html.map(|html| html::hold_back_remote(&html).0))
 }
 
 /// NUL and controls are removed and length bounded, the same for both stores.

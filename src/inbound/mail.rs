@@ -1,6 +1,7 @@
 //! Mails: direction, identity, links, flags.
 
-use super::{AttachmentData, InboundAttachment, InboundMessage, SurfaceSettings, label};
+use super::authenticity::{self, Authenticity};
+use super::{AttachmentData, InboundAttachment, InboundMessage, SurfaceSettings, evidence, label};
 use crate::email::reply::Forward;
 use crate::email::{self, Mail, MailPart};
 use crate::envelope::{GmailIds, Origin};
@@ -29,7 +30,8 @@ pub(super) fn normalize(
 ) -> InboundMessage {
     let mut mail = email::read(&raw);
     let place = Place::of(&origin);
-    let verdict = Verdict::of(&mail, place.sent, settings);
+    let authenticity = Authenticity::of(&mail, &raw, settings);
+    let verdict = Verdict::of(&mail, place.sent, &authenticity, settings);
     let external_message_id = external_id(&mail);
     let author = author(&mail);
     let counterpart = match verdict.direction {
@@ -38,13 +40,16 @@ pub(super) fn normalize(
         }
         _ => author.clone(),
     };
-    let metadata = metadata(&mut mail, &verdict, place, oversized_bytes);
+    let sent_at = sent_at(&mail, place.internal_date, received_at);
+    let keys = links(&mail, sent_at, settings);
+    let mut metadata = metadata(&mut mail, &verdict, place, oversized_bytes);
+    metadata.insert("authenticity".to_owned(), authenticity.to_json());
     InboundMessage {
         surface_id,
         received_at,
         identity: keys::mail(&external_message_id),
         fingerprint: KeyHash::shorten(&mail.fingerprint),
-        keys: links(&mail, settings),
+        keys,
         rule: Rule::References,
         participant_key: None,
         thread_id: Some(mail.references.first().cloned().unwrap_or_else(|| external_message_id.clone())),
@@ -55,7 +60,7 @@ pub(super) fn normalize(
         direction: verdict.direction,
         role: verdict.role,
         subject: mail.subject.as_deref().and_then(|subject| label(subject, limits::SUBJECT_CHARS)),
-        sent_at: sent_at(&mail, place.internal_date, received_at),
+        sent_at,
         reopens: verdict.direction == Some(Direction::Inbound)
             && !mail.flags.auto_reply
             && !mail.flags.bounce,
@@ -106,10 +111,10 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn of(mail: &Mail, sent: bool, settings: &SurfaceSettings) -> Self {
+    fn of(mail: &Mail, sent: bool, authenticity: &Authenticity, settings: &SurfaceSettings) -> Self {
         let believable = !mail.flags.from_ambiguous;
         let own = mail.from.as_ref().is_some_and(|from| settings.is_own(&from.email));
-        let disowned = !sent && fails_dmarc(mail, settings);
+        let disowned = !sent && authenticity.verdict == authenticity::Verdict::Fail;
         let outbound = sent || (own && believable && settings.trusts_own_addresses && !disowned);
         // Only a mailbox of ours says that a mail is ours; From is a claim that anyone can make.
         let spoof_suspected = !outbound && (own || disowned);
@@ -122,22 +127,6 @@ impl Verdict {
         };
         Self { direction, role, spoof_suspected, disowned }
     }
-}
-
-/// Whether the surface's own receiving server says `dmarc=fail` (RFC 8601 section 2.7; only the
-/// topmost field of the trusted authserv-id counts, since a sender can write any below it).
-fn fails_dmarc(mail: &Mail, settings: &SurfaceSettings) -> bool {
-    let Some(trusted) = &settings.trusted_authserv else { return false };
-    let ours = mail.authentication_results.iter().find(|field| {
-        let id = field.split(';').next().unwrap_or_default();
-        let id = id.split_whitespace().next().unwrap_or_default();
-        id.eq_ignore_ascii_case(trusted)
-    });
-    let results = ours.map(|field| field.to_ascii_lowercase()).unwrap_or_default();
-    results.split(';').skip(1).any(|result| {
-        let mut words = result.split_whitespace();
-        words.next().is_some_and(|first| first == "dmarc=fail")
-    })
 }
 
 fn external_id(mail: &Mail) -> String {
@@ -154,9 +143,9 @@ fn external_id(mail: &Mail) -> String {
 }
 
 /// Own id, what it answers, its references from the nearest to the farthest remembered, the root,
-/// and what it reports on. Our own addresses, which old mailers write into In-Reply-To, are no ids:
+/// what it reports on, and evidence. Our own addresses, which old mailers write into In-Reply-To, are no ids:
 /// they would lead every customer to one conversation.
-fn links(mail: &Mail, settings: &SurfaceSettings) -> Vec<KeyHash> {
+fn links(mail: &Mail, sent_at: Timestamp, settings: &SurfaceSettings) -> Vec<KeyHash> {
     let nearest = mail.references.iter().rev().take(limits::REFERENCES_NEAREST);
     let ids = mail
         .message_id
@@ -166,7 +155,8 @@ fn links(mail: &Mail, settings: &SurfaceSettings) -> Vec<KeyHash> {
         .chain(mail.references.first())
         .chain(&mail.reported);
     let mut links: Vec<KeyHash> = Vec::new();
-    for key in ids.filter(|id| !settings.is_own(id)).map(|id| keys::mail(id)) {
+    let ids = ids.filter(|id| !settings.is_own(id)).map(|id| keys::mail(id));
+    for key in ids.chain(evidence::keys(mail, sent_at, settings)) {
         if !links.contains(&key) {
             links.push(key);
         }
@@ -230,6 +220,7 @@ fn metadata(mail: &mut Mail, verdict: &Verdict, place: Place, oversized_bytes: O
     put("quoted", mail.quoted.take().map(Value::String));
     put("signature", mail.signature.take().map(Value::String));
     put("forwarded", mail.forward.take().map(|forward| forwarded(&forward)));
+    put("remoteImages", (mail.remote_images > 0).then(|| json!(mail.remote_images)));
     put("sizeBytes", oversized_bytes.map(|size| json!(size)));
     // As text: both need more than the 53 bits that a JSON number surely has.
     put("gmailMessageId", place.gmail.map(|ids| json!(ids.message_id.to_string())));

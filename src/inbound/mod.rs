@@ -1,7 +1,9 @@
 //! Normalizing: from an unread envelope to a message that matching and the store understand. Pure:
 //! the same envelope and settings give the same message.
 
+mod authenticity;
 mod channel;
+mod evidence;
 mod mail;
 pub mod settings;
 

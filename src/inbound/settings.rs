@@ -1,10 +1,12 @@
 //! What a surface's `config` says about reading and matching, with the defaults of matching.md.
 
+use crate::email::authentication::DkimKeys;
 use crate::matching::decide::Policy;
 use crate::matching::keys::EMAIL;
 use crate::model::JsonMap;
 use crate::model::surface::Surface;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The settings that the pipeline needs of one surface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,12 +19,37 @@ pub struct SurfaceSettings {
     pub joins_strangers: bool,
     /// Whether a sender new to a conversation opens one of their own (`match.strangers`).
     pub separates_strangers: bool,
+    /// Whether an answer without references is led to the mail that it quotes (`match.repairReferences`).
+    pub repairs_references: bool,
     /// Whether mail from one of our own addresses is believed to be ours (`match.trustOwnAddresses`).
     pub trusts_own_addresses: bool,
     /// Our own addresses, lower-cased, without plus tags.
     pub own_addresses: Vec<String>,
-    /// The authserv-id whose Authentication-Results are believed.
-    pub trusted_authserv: Option<String>,
+    /// The names of receiving servers whose Authentication-Results are believed, lower-cased
+    /// (`trustedAuthserv`, one or a list).
+    pub trusted_authserv: Vec<String>,
+    /// Domains of forwarders whose ARC seals are believed, lower-cased (`trustedSealers`).
+    pub trusted_sealers: Vec<String>,
+    /// Public keys that signatures are checked with (`dkimKeys`).
+    pub dkim_keys: PinnedKeys,
+}
+
+/// TXT records of DKIM keys by name (`selector._domainkey.domain`), as a surface's `dkimKeys` lists them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PinnedKeys(BTreeMap<String, String>);
+
+impl PinnedKeys {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl DkimKeys for PinnedKeys {
+    fn record(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
 }
 
 impl SurfaceSettings {
@@ -46,13 +73,12 @@ impl SurfaceSettings {
                 _ => surface.is_many_to_many(),
             },
             separates_strangers: word("strangers") == Some("separate"),
+            repairs_references: rule("repairReferences").and_then(Value::as_bool).unwrap_or(false),
             trusts_own_addresses: rule("trustOwnAddresses").and_then(Value::as_bool).unwrap_or(false),
             own_addresses: own_addresses(&surface.config, mailbox),
-            trusted_authserv: surface
-                .config
-                .get("trustedAuthserv")
-                .and_then(Value::as_str)
-                .map(str::to_ascii_lowercase),
+            trusted_authserv: names(surface.config.get("trustedAuthserv")),
+            trusted_sealers: names(surface.config.get("trustedSealers")),
+            dkim_keys: pinned_keys(surface.config.get("dkimKeys")),
         }
     }
 
@@ -68,6 +94,21 @@ impl SurfaceSettings {
         let folded = fold(address);
         self.own_addresses.contains(&folded)
     }
+}
+
+/// One name or a list of names, lower-cased.
+fn names(value: Option<&Value>) -> Vec<String> {
+    let listed = value.and_then(Value::as_array).into_iter().flatten();
+    let names = listed.chain(value).filter_map(Value::as_str).map(|name| name.trim().to_ascii_lowercase());
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+fn pinned_keys(value: Option<&Value>) -> PinnedKeys {
+    let listed = value.and_then(Value::as_object).into_iter().flatten();
+    let key = |(name, record): (&String, &Value)| {
+        Some((name.trim_end_matches('.').to_ascii_lowercase(), record.as_str()?.to_owned()))
+    };
+    PinnedKeys(listed.filter_map(key).collect())
 }
 
 fn own_addresses(config: &JsonMap, mailbox: Option<&JsonMap>) -> Vec<String> {

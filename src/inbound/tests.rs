@@ -115,3 +115,99 @@ fn our_own_address_in_the_free_text_of_in_reply_to_joins_no_customers() {
     let config = settings(json!({}));
     assert_eq!(mail(&text, false, &config).keys, mail(HELLO, false, &config).keys);
 }
+
+/// The verdict on a mail with these fields on top.
+fn verdict(fields: &str, config: &serde_json::Value) -> (String, serde_json::Value) {
+    let read = mail(&format!("{fields}{HELLO}"), false, &settings(config.clone()));
+    let authenticity = read.metadata["authenticity"].clone();
+    (authenticity["verdict"].as_str().unwrap().to_owned(), authenticity)
+}
+
+#[test]
+fn a_good_result_counts_only_above_the_line_of_the_server_that_received_the_mail() {
+    let config = json!({"trustedAuthserv": ["mx.google.com", "MX.example.org"]});
+    let pass = "Authentication-Results: mx.example.org; dmarc=pass header.from=customer.example\n";
+    let border =
+        "Received: from evil.example (evil.example [192.0.2.9]) by mx.example.org; Mon, 2 Nov 2026\n";
+    let inner = "Received: from mx.example.org by imap.example.org with LMTP; Mon, 2 Nov 2026\n";
+    let filter = "Received: from localhost (localhost [127.0.0.1]) by mx.example.org; Mon, 2 Nov 2026\n";
+    let word = |fields: String| verdict(&fields, &config).0;
+    assert_eq!(word(format!("{pass}{border}")), "pass");
+    assert_eq!(word(format!("{inner}{filter}{pass}{border}")), "pass");
+    assert_eq!(word(format!("{border}{pass}")), "unknown", "the sender wrote it");
+    assert_eq!(word(border.to_owned()), "unknown");
+    let fail = pass.replace("dmarc=pass", "dmarc=fail");
+    assert_eq!(word(format!("{fail}{border}{pass}")), "fail", "the topmost counts");
+    assert_eq!(word(format!("{border}{fail}")), "fail", "nobody forges that against himself");
+    assert_eq!(verdict(pass, &json!({})).0, "unknown", "nobody is trusted");
+}
+
+#[test]
+fn several_fields_of_one_server_are_read_together() {
+    let config = json!({"trustedAuthserv": "mx.example.org"});
+    let fields = "Authentication-Results: mx.example.org; dmarc=fail\n\
+        Authentication-Results: mx.example.org; dkim=fail header.d=x.example; dkim=pass header.d=customer.example\n\
+        Authentication-Results: other.example; spf=pass smtp.mailfrom=customer.example\n\
+        Received: from a ([192.0.2.1]) by mx.example.org; Mon, 2 Nov 2026\n\
+        Authentication-Results: mx.example.org; dmarc=pass; arc=pass\n";
+    let (word, authenticity) = verdict(fields, &config);
+    assert_eq!(word, "fail");
+    let expected = json!({"verdict": "fail", "server": "mx.example.org", "dmarc": "fail", "dkim": "pass"});
+    assert_eq!(authenticity, expected);
+}
+
+#[test]
+fn where_the_server_checks_no_dmarc_an_aligned_signature_or_path_vouches() {
+    let config = json!({"trustedAuthserv": "mx.example.org"});
+    let word =
+        |results: &str| verdict(&format!("Authentication-Results: mx.example.org; {results}\n"), &config).0;
+    assert_eq!(word("dkim=pass header.d=customer.example"), "pass");
+    assert_eq!(word("dkim=pass header.i=@mail.customer.example"), "pass");
+    assert_eq!(word("spf=pass smtp.mailfrom=bounce@customer.example"), "pass");
+    assert_eq!(word("dkim=pass header.d=evil.example; spf=pass smtp.mailfrom=evil.example"), "unknown");
+    assert_eq!(word("dkim=pass header.d=evilcustomer.example"), "unknown");
+    assert_eq!(word("dkim=pass header.d=example"), "unknown", "a top-level domain vouches for nobody");
+    assert_eq!(word("dmarc=none; dkim=pass header.d=customer.example"), "pass");
+    assert_eq!(word("dmarc=temperror; dkim=pass header.d=customer.example"), "unknown");
+}
+
+#[test]
+fn a_trusted_forwarder_that_saw_the_mail_pass_outweighs_the_failure_it_caused() {
+    let seal = |i: u32, domain: &str, dmarc: &str| {
+        format!(
+            "ARC-Seal: i={i}; a=rsa-sha256; d={domain}; s=k; cv=pass; b=AAAA\n\
+             ARC-Authentication-Results: i={i}; {domain}; dmarc={dmarc}\n"
+        )
+    };
+    let own = |arc: &str| format!("Authentication-Results: mx.example.org; dmarc=fail; arc={arc}\n");
+    let config = json!({"trustedAuthserv": "mx.example.org", "trustedSealers": ["lists.example"]});
+    let word = |arc: &str, seals: String| verdict(&format!("{}{seals}", own(arc)), &config).0;
+    assert_eq!(word("pass", seal(1, "lists.example", "pass")), "unknown");
+    assert_eq!(word("fail", seal(1, "lists.example", "pass")), "fail", "the chain is broken");
+    assert_eq!(word("pass", seal(1, "lists.example", "fail")), "fail", "it saw the mail fail");
+    assert_eq!(word("pass", seal(1, "evil.example", "pass")), "fail", "a stranger seals anything");
+    let two = seal(2, "evil.example", "pass") + &seal(1, "lists.example", "pass");
+    assert_eq!(word("pass", two), "fail", "the newest seal vouches for those below");
+    let untrusting = json!({"trustedAuthserv": "mx.example.org"});
+    assert_eq!(verdict(&(own("pass") + &seal(1, "lists.example", "pass")), &untrusting).0, "fail");
+}
+
+#[test]
+fn a_signature_of_the_authors_domain_vouches_where_the_surface_has_its_key() {
+    let word = |domain: &str, change: &dyn Fn(String) -> String| {
+        let (signed, keys) = crate::email::authentication::tests::signed(7, domain);
+        let read = mail(&change(signed.replace("\r\n", "\n")), false, &settings(json!({"dkimKeys": keys.0})));
+        read.metadata["authenticity"].clone()
+    };
+    let good = word("example.org", &|mail| mail);
+    assert_eq!(good["verdict"], "pass");
+    assert_eq!(good["signatures"], json!([{"domain": "example.org", "selector": "one", "result": "pass"}]));
+    let changed = word("example.org", &|mail| mail.replace("Hello there", "Pay me"));
+    assert_eq!(
+        (&changed["verdict"], &changed["signatures"][0]["result"]),
+        (&json!("unknown"), &json!("fail"))
+    );
+    assert_eq!(word("evil.example", &|mail| mail)["verdict"], "unknown", "a stranger's signature");
+    let two = word("example.org", &|mail| format!("From: mallory@evil.example\n{mail}"));
+    assert_eq!(two["verdict"], "unknown", "two authors");
+}

@@ -37,6 +37,8 @@ pub(super) struct Fresh<'a> {
     pub is_second: bool,
     /// A copy of it was found among what we sent.
     pub outbound: bool,
+    /// Whether its keys lead to a conversation.
+    pub met: bool,
     /// The conversation it refers to and was kept out of.
     pub related: Option<ConversationId>,
     /// Whether its author was not yet a participant of the conversation it joins.
@@ -158,6 +160,7 @@ impl Unit<'_> {
         };
         for (position, conversation, author) in met {
             let Some(it) = fresh.get_mut(position) else { continue };
+            it.met = true;
             let is_known = known.contains(&(conversation, author));
             let stranger = !is_known && it.read.message.separates_strangers;
             if (it.read.message.disowned && is_known) || stranger {
@@ -165,7 +168,9 @@ impl Unit<'_> {
             }
             it.new_participant = !is_known && it.related.is_none();
         }
-        Ok((fresh.iter().map(candidate).collect(), known))
+        let mut candidates: Vec<Candidate> = fresh.iter().map(candidate).collect();
+        keep_disowned_apart(fresh, &mut candidates);
+        Ok((candidates, known))
     }
 
     fn regroup(&self, receipts: Vec<Receipt>) -> Vec<Vec<Receipt>> {
@@ -259,6 +264,7 @@ impl<'r> Fresh<'r> {
             external_message_id: claim.external_message_id,
             is_second: claim.is_second,
             outbound: read.message.sent_copy,
+            met: false,
             related: None,
             new_participant: false,
         }
@@ -292,6 +298,24 @@ fn candidate(it: &Fresh<'_>) -> Candidate {
         sent_at: message.sent_at,
         received_at: message.received_at,
         policy: message.policy,
+    }
+}
+
+/// A mail that its author's domain disowns must not lie in wait for the thread that it names, until that arrives: it
+/// keeps the key of its own id, so that an answer finds it, and gives up the others; in a batch with mails that have
+/// that id or name it, this one too.
+fn keep_disowned_apart(fresh: &[Fresh<'_>], candidates: &mut [Candidate]) {
+    let waits = |it: &Fresh<'_>| it.read.message.disowned && !it.met && !it.outbound;
+    if !fresh.iter().any(waits) {
+        return;
+    }
+    let trusted = fresh.iter().filter(|it| !waits(it)).flat_map(|it| &it.read.message.keys);
+    let trusted: HashSet<KeyHash> = trusted.copied().collect();
+    for (it, candidate) in fresh.iter().zip(candidates) {
+        if waits(it) {
+            let own = it.read.message.identity;
+            candidate.keys.retain(|key| *key == own && !trusted.contains(key));
+        }
     }
 }
 

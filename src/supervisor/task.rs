@@ -386,7 +386,7 @@ impl<S: MailboxSink> Task<S> {
         match telling.await {
             Ok(()) => memory.has_alerted = true,
             Err(error) => {
-                tracing::warn!(surface = %self.mailbox.surface_id, %error, "an alert could not be kept")
+                tracing::warn!(surface = %self.mailbox.surface_id, %error, "an alert could not be kept");
             }
         }
     }

@@ -2,11 +2,15 @@
 //!
 //! What is too large or too deep for the parsers below (see [`bounds`]) is never given to them: then only
 //! its text is kept, by a linear scan. `cid:` images keep their reference; [`map_cids`] points them elsewhere.
+//! Remote images are held back ([`hold_back_remote`]).
 
 mod bounds;
+mod images;
 mod render;
 
-use super::parameter::percent_decode;
+pub(crate) use images::hold_back_remote;
+pub use images::map_cids;
+
 use ammonia::Builder;
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -69,6 +73,10 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
                 Some((scheme, _)) if scheme.eq_ignore_ascii_case("data") => {
                     (is_image && is_inline_image(url)).then(|| url.to_owned().into())
                 }
+                // Nobody follows it; the library lets every scheme through there.
+                Some((scheme, _)) if attribute == "cite" => {
+                    ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web)).then(|| value.into())
+                }
                 _ => Some(Cow::Borrowed(value)),
             }
         });
@@ -85,57 +93,4 @@ fn is_inline_image(value: &str) -> bool {
     ["data:image/png;", "data:image/jpeg;", "data:image/gif;", "data:image/webp;"]
         .iter()
         .any(|start| value.starts_with(start))
-}
-
-/// Replaces the `cid:` sources of images in sanitized HTML: `target` gets the Content-ID and gives the new
-/// URL, or `None` to leave the source as it is. Knows only what [`crate::email::read`] writes (lower-case names,
-/// double quotes); linear.
-#[must_use]
-pub fn map_cids(html: &str, target: impl Fn(&str) -> Option<String>) -> String {
-    const OPEN: &str = " src=\"cid:";
-    let mut out = String::with_capacity(html.len());
-    let mut rest = html;
-    while let Some(at) = rest.find(OPEN) {
-        let (before, found) = rest.split_at(at);
-        out.push_str(before);
-        let Some((id, after)) = found.strip_prefix(OPEN).and_then(|f| f.split_once('"')) else { break };
-        match target(&decode_cid(id)) {
-            Some(url) => {
-                out.push_str(" src=\"");
-                escape_attribute(&url, &mut out);
-                out.push('"');
-            }
-            None => {
-                out.push_str(OPEN);
-                out.push_str(id);
-                out.push('"');
-            }
-        }
-        rest = after;
-        if rest.is_empty() {
-            return out;
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-fn escape_attribute(url: &str, out: &mut String) {
-    for c in url.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            c => out.push(c),
-        }
-    }
-}
-
-/// RFC 2392: the Content-ID with `%hh` codes; inside an attribute also with entities.
-fn decode_cid(id: &str) -> String {
-    let id = id.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
-    let mut bytes = Vec::with_capacity(id.len());
-    percent_decode(id.as_bytes(), &mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -13,12 +13,14 @@ mod html;
 mod line;
 mod people;
 mod signature;
+mod subject;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
 pub use html::{HtmlCut, cut_html};
+pub use subject::BaseSubject;
 
 use crate::model::Address;
 use history::Part;

@@ -6,6 +6,7 @@ use super::shared;
 use crate::email::header::Headers;
 use crate::email::{body, mime, read};
 use crate::model::Address;
+use crate::tests::fidelity::{OURS, note, percent};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -87,11 +88,39 @@ struct Score {
     total: usize,
 }
 
+/// How often each of the four is with the majority, where there is one.
+#[derive(Default)]
+struct Others {
+    total: usize,
+    dissent: BTreeMap<String, usize>,
+}
+
+impl Others {
+    fn take(&mut self, want: &Value) {
+        self.total += 1;
+        for name in want["dissent"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            *self.dissent.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+
+    fn note(&self, field: &str, ours: &[&Score]) {
+        let measure = format!("{field}, with the majority");
+        for name in ["python", "gmime", "ruby_mail", "nodemailer_mailparser"] {
+            let dissent = self.dissent.get(name).copied().unwrap_or_default();
+            note("Parsing", "parse/*", &measure, name, percent(self.total - dissent, self.total), self.total);
+        }
+        let (agree, total) = ours.iter().fold((0, 0), |sum, it| (sum.0 + it.agree, sum.1 + it.total));
+        note("Parsing", "parse/*", &measure, OURS, percent(agree, total), total);
+    }
+}
+
 #[test]
 fn four_parsers_and_we_agree() {
     let Some(data) = shared() else { return };
     let shown_field = std::env::var("FIELD").ok();
     let mut scores: BTreeMap<(String, &'static str), Score> = BTreeMap::new();
+    let mut others: BTreeMap<String, Others> =
+        BARS.iter().map(|(field, _)| ((*field).to_owned(), Others::default())).collect();
     for folder in std::fs::read_dir(data.join("parse")).unwrap().flatten() {
         let Ok(expected) = std::fs::read(folder.path().join("expected_consensus.json")) else { continue };
         let expected: BTreeMap<String, BTreeMap<String, Value>> = serde_json::from_slice(&expected).unwrap();
@@ -109,6 +138,9 @@ fn four_parsers_and_we_agree() {
                     "4/4" | "3/3" | "2/2" => "unanimous",
                     _ => "majority",
                 };
+                if let Some(others) = others.get_mut(&field) {
+                    others.take(&want);
+                }
                 let score = scores.entry((field.clone(), votes)).or_default();
                 score.total += 1;
                 let got = &got[field.as_str()];
@@ -126,10 +158,20 @@ fn four_parsers_and_we_agree() {
             }
         }
     }
+    for (field, others) in &others {
+        let ours: Vec<&Score> =
+            scores.iter().filter(|((of, _), _)| of == field).map(|(_, score)| score).collect();
+        others.note(field, &ours);
+    }
     for ((field, votes), score) in &scores {
-        #[expect(clippy::cast_precision_loss, reason = "counts of files")]
-        let percent = 100.0 * score.agree as f64 / score.total as f64;
+        let percent = percent(score.agree, score.total);
         println!("{field:12} {votes:9} {:5} of {:5} {percent:.2} %", score.agree, score.total);
+        let measure = if *votes == "unanimous" {
+            format!("{field}, all others agree")
+        } else {
+            format!("{field}, most agree")
+        };
+        note("Parsing", "parse/*", &measure, OURS, percent, score.total);
         if let Some((_, bar)) = BARS.iter().find(|(name, _)| name == field).filter(|_| *votes == "unanimous")
         {
             assert!(percent >= *bar, "{field}: {percent:.2} % is below {bar} %");

@@ -1,5 +1,6 @@
 //! Real servers that tests start and stop.
 
+pub mod chromium;
 pub mod crowd;
 pub mod dovecot;
 pub mod postgres;

@@ -45,6 +45,7 @@ async fn check(name: &str, worlds: Vec<World>, shuffle: bool, batch: usize, repo
     for world in worlds {
         let score = score(&world, &corpus, &order, batch, &mails).await;
         println!("{name} on {}: {score:?}", world.store.engine());
+        assert!(score.recall() >= 0.999 && score.precision() >= 0.999, "{name}: {score:?}");
         assert_eq!(score.found, score.together, "{name} on {}: pairs lost", world.store.engine());
         assert_eq!(score.invented, reported, "{name} on {}: pairs invented", world.store.engine());
     }

@@ -1,7 +1,9 @@
 //! Conversations over whole corpora and made-up histories, through the pipeline and both stores.
 
+mod belief;
 mod corpora;
 mod histories;
+#[path = "../../../src/tests/threads/truth.rs"]
 pub mod truth;
 
 use crate::servers::postgres;
@@ -57,6 +59,11 @@ impl World {
 
     /// A surface more.
     pub async fn add_surface(&mut self, kind: &str) -> SurfaceId {
+        self.add_configured_surface(kind, JsonMap::new()).await
+    }
+
+    /// A surface more, with settings.
+    pub async fn add_configured_surface(&mut self, kind: &str, config: JsonMap) -> SurfaceId {
         let ids = Ids::new(self.clock.clone(), Arc::new(SystemEntropy::new()));
         let now = self.clock.now();
         let mut tx = self.store.begin().await.unwrap();
@@ -68,7 +75,7 @@ impl World {
             status: SurfaceStatus::Active,
             environment: "test".to_owned(),
             workspace_id: None,
-            config: JsonMap::new(),
+            config,
             inbound: JsonMap::new(),
             outbound: JsonMap::new(),
             created_at: now,

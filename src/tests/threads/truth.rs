@@ -1,4 +1,5 @@
-//! Ground truth of other programs: which mails of a corpus belong together.
+//! Ground truth of other programs: which mails of a corpus belong together. Measures partitions: what the tests
+//! assert, on the pure decision and through both stores, and what the table of `docs/fidelity.md` shows.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,20 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     Some(path)
 }
 
+/// The thread that an engine puts each mail in, by position from 0; a mail that it does not list is alone.
+pub fn labels(corpus: &Path, engine: &str, mails: usize) -> Option<Vec<u64>> {
+    let text = std::fs::read(corpus.join("expected").join(format!("{engine}.json"))).ok()?;
+    let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let threads = value["threads_seq"].as_array()?;
+    let mut labels: Vec<u64> = (0..mails as u64).map(|mail| mail + 1_000_000).collect();
+    for (thread, members) in threads.iter().enumerate() {
+        for seq in members.as_array().unwrap().iter().filter_map(serde_json::Value::as_u64) {
+            labels[usize::try_from(seq).unwrap() - 1] = thread as u64;
+        }
+    }
+    Some(labels)
+}
+
 /// For each mail (by position from 0) the thread each engine puts it in.
 pub struct Truth {
     engines: Vec<Vec<u64>>,
@@ -34,22 +49,23 @@ pub struct Score {
     pub invented: u64,
 }
 
+#[expect(clippy::cast_precision_loss, reason = "counts of pairs")]
+impl Score {
+    /// The share of what is together here that is right.
+    pub fn precision(&self) -> f64 {
+        self.found as f64 / ((self.found + self.invented) as f64).max(1.0)
+    }
+
+    /// The share of what belongs together that is together here.
+    pub fn recall(&self) -> f64 {
+        self.found as f64 / (self.together as f64).max(1.0)
+    }
+}
+
 impl Truth {
     /// Reads the expectations of a corpus of `mails` mails.
     pub fn read(corpus: &Path, mails: usize) -> Self {
-        let read = |engine: &&str| {
-            let text = std::fs::read(corpus.join("expected").join(format!("{engine}.json"))).unwrap();
-            let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
-            let threads = value["threads_seq"].as_array().unwrap();
-            // A mail that an engine does not list is alone.
-            let mut labels: Vec<u64> = (0..mails as u64).map(|mail| mail + 1_000_000).collect();
-            for (thread, members) in threads.iter().enumerate() {
-                for seq in members.as_array().unwrap().iter().filter_map(serde_json::Value::as_u64) {
-                    labels[usize::try_from(seq).unwrap() - 1] = thread as u64;
-                }
-            }
-            labels
-        };
+        let read = |engine: &&str| labels(corpus, engine, mails).expect("the corpus has this engine");
         Self { engines: ENGINES.iter().map(read).collect() }
     }
 
