@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: run test check unit bench fidelity docs image clean help
+.PHONY: run test check unit bench fidelity providers outage docs image clean help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,6 +23,12 @@ unit: ## the tests that need no server
 bench: ## the daemon against the floor programs of ../shared/bench, as ratios of one run
 	$(CARGO) build --release
 	python3 benches/whole/bench.py --inlet target/release/inlet --kit ../shared/bench --work target/bench
+
+providers: ## every provider's behaviour, 10,000 messages with faults and kills, on both stores (minutes)
+	INLET_SIMULATED_MESSAGES=10000 $(CARGO) test --test it -- --nocapture webhooks::simulator
+
+outage: ## PostgreSQL away for 60 s under 200 webhook requests a second
+	INLET_OUTAGE_SECONDS=60 $(CARGO) test --test it -- --nocapture webhooks::outage::a_database_that_is_away
 
 fidelity: ## what is read and threaded right, beside other programs: docs/fidelity.md from the corpora of ../shared/data
 	@rm -rf target/fidelity && mkdir -p target/fidelity

@@ -186,6 +186,19 @@ CREATE TABLE attachments (
 );
 CREATE INDEX attachments_of_message ON attachments (tenant_id, message_id, position);
 
+-- Attachments whose bytes are still to be fetched. Workers of all tenants take what is due.
+CREATE TABLE media_jobs (
+    tenant_id uuid NOT NULL,
+    attachment_id uuid NOT NULL,
+    surface_id uuid NOT NULL,
+    due_at bigint NOT NULL,
+    attempts bigint NOT NULL,
+    PRIMARY KEY (tenant_id, attachment_id)
+)
+-- sqlite: WITHOUT ROWID
+;
+CREATE INDEX media_jobs_due ON media_jobs (due_at, tenant_id, attachment_id);
+
 CREATE TABLE blobs (
     tenant_id uuid NOT NULL,
     sha256 bytea NOT NULL,

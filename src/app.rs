@@ -9,10 +9,13 @@ use crate::ids::WorkerId;
 use crate::imap::{self, poll::InFlight};
 use crate::lifecycle::Lifecycle;
 use crate::limits;
+use crate::media::{self, Media};
+use crate::notify::Wake;
 use crate::site::{FirstKey, Site, SiteError};
 use crate::spool::{Spool, SpoolError};
 use crate::store::StoreError;
 use crate::supervisor::{Identity, Parts, Supervisor};
+use crate::web::{Web, WebSetupError};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,6 +43,9 @@ pub enum AppError {
     /// The folder of the spool.
     #[error("the spool: {0}")]
     Spool(#[from] SpoolError),
+    /// Fetching from the web.
+    #[error(transparent)]
+    Web(#[from] WebSetupError),
     /// Trust for mail servers.
     #[error(transparent)]
     Tls(#[from] imap::TlsSetupError),
@@ -65,6 +71,7 @@ pub struct App {
     url: String,
     first_key: FirstKey,
     state: AppState,
+    media: Media,
     /// Held as long as this worker runs.
     _identity: Identity,
 }
@@ -115,7 +122,8 @@ impl App {
             supervisor: supervisor(&site, identity.worker)?,
             smtp: Arc::new(smtp_rules(&site.config)?),
         };
-        Ok(Self { site, listener, url, first_key, state, _identity: identity })
+        let media = media(&site, state.services.wake.clone())?;
+        Ok(Self { site, listener, url, first_key, state, media, _identity: identity })
     }
 
     /// Where clients reach it.
@@ -145,6 +153,8 @@ impl App {
         let pipeline = self.state.services.pipeline.clone();
         tokio::spawn(fold_metrics(self.state.metrics.clone(), life.stopping.clone()));
         tokio::spawn(sweep_sources(self.site.clone(), life.stopping.clone()));
+        tokio::spawn(sweep_requests(self.site.clone(), life.stopping.clone()));
+        tokio::spawn(self.media.run(life.stopping.clone()));
         tokio::spawn(http::webhooks::drain(self.state.clone(), life.stopping.clone()));
         let polling = self.state.supervisor.worker(pipeline).run(life.stopping.clone());
         let mut polling = tokio::spawn(polling);
@@ -201,18 +211,36 @@ fn supervisor(site: &Site, worker: WorkerId) -> Result<Supervisor, AppError> {
         sealer: site.sealer.clone(),
         clock: site.clock.clone(),
         ids: site.ids.clone(),
-        network: imap::Network {
-            allow_private_hosts: config.network.allow_private_hosts,
-            allow_plaintext: config.network.allow_plaintext,
-            tls: imap::tls_config(&config.tls.extra_ca)?,
-            limits: imap::Limits { max_message_bytes, ..imap::Limits::default() },
-        },
+        network: network(config)?,
         in_flight: InFlight::new(limits::IN_FLIGHT_BYTES as u64),
         max_message_bytes,
         worker,
         logins_per_second: config.imap.logins_per_second,
         lease: Duration::from_secs(config.imap.lease_seconds),
     }))
+}
+
+fn media(site: &Site, wake: Wake) -> Result<Media, AppError> {
+    Ok(Media::new(media::Parts {
+        store: site.store.clone(),
+        blobs: site.blobs.clone(),
+        sealer: site.sealer.clone(),
+        clock: site.clock.clone(),
+        ids: site.ids.clone(),
+        wake,
+        web: Web::new(&network(&site.config)?)?,
+        max_bytes: site.config.media.max_bytes,
+    }))
+}
+
+fn network(config: &Config) -> Result<imap::Network, imap::TlsSetupError> {
+    let max_message_bytes = u64::from(config.imap.max_message_bytes);
+    Ok(imap::Network {
+        allow_private_hosts: config.network.allow_private_hosts,
+        allow_plaintext: config.network.allow_plaintext,
+        tls: imap::tls_config(&config.tls.extra_ca)?,
+        limits: imap::Limits { max_message_bytes, ..imap::Limits::default() },
+    })
 }
 
 fn open_spool(config: &Config) -> Result<Option<Spool>, SpoolError> {
@@ -248,6 +276,27 @@ async fn sweep_sources(site: Site, end: CancellationToken) {
         }
     };
     let _ = end.run_until_cancelled(forever).await;
+}
+
+/// Drops webhook requests of which the retention is over, at once and every hour. Several workers may do
+/// so at the same time.
+async fn sweep_requests(site: Site, end: CancellationToken) {
+    let days = i64::from(site.config.webhooks.retention_days);
+    if days == 0 {
+        return;
+    }
+    let forever = async {
+        loop {
+            let border = site.clock.now().saturating_sub(jiff::SignedDuration::from_hours(24 * days));
+            match site.store.drop_requests_before(border.unwrap_or(jiff::Timestamp::MIN)).await {
+                Ok(0) => {}
+                Ok(requests) => tracing::info!(requests, "webhook requests dropped: their retention is over"),
+                Err(error) => tracing::error!(%error, "webhook requests could not be dropped"),
+            }
+            tokio::time::sleep(SWEEP).await;
+        }
+    };
+    let _ = end.run_until_cancelled(Box::pin(forever)).await;
 }
 
 async fn drop_old_sources(blobs: &Blobs, clock: &dyn Clock, retention_days: i64) {

@@ -46,6 +46,8 @@ pub struct Config {
     pub sources: SourceSection,
     /// What is received by HTTP from providers.
     pub webhooks: Webhooks,
+    /// Attachments that are fetched.
+    pub media: MediaSection,
     /// What is written to the log.
     pub log: Log,
 }
@@ -248,6 +250,21 @@ pub struct Webhooks {
 impl Default for Webhooks {
     fn default() -> Self {
         Self { spool_bytes: limits::SPOOL_BYTES, retention_days: 30 }
+    }
+}
+
+/// `[media]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MediaSection {
+    /// A larger attachment is not fetched, in bytes, 1 KiB to 1 GiB. Four are held at once.
+    #[serde(deserialize_with = "within::<1_024, 1_073_741_824, _, _>")]
+    pub max_bytes: usize,
+}
+
+impl Default for MediaSection {
+    fn default() -> Self {
+        Self { max_bytes: limits::MEDIA_BYTES }
     }
 }
 

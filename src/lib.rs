@@ -20,6 +20,7 @@ pub mod ingest;
 pub mod lifecycle;
 pub mod limits;
 pub mod matching;
+pub mod media;
 pub mod model;
 pub mod notify;
 pub mod secret;
@@ -28,6 +29,7 @@ pub mod spool;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;
+pub mod web;
 
 #[cfg(test)]
 mod tests;

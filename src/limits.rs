@@ -3,6 +3,8 @@
 
 /// Body of an API request.
 pub const API_BODY_BYTES: usize = 10 * 1024 * 1024;
+/// An attachment that is fetched.
+pub const MEDIA_BYTES: usize = 25 * 1024 * 1024;
 /// Body of a webhook request.
 pub const WEBHOOK_BODY_BYTES: usize = 30 * 1024 * 1024;
 /// Rows of one page.

@@ -152,9 +152,11 @@ def backfill(binary, kit, store):
     return figures
 
 
-def wrk(kit, url, path, seconds):
-    command = ["wrk", "-t1", "-c64", f"-d{seconds}s", "--latency", "-s", f"{kit.root}/lua/hook.lua", url]
-    environment = dict(os.environ, HOOK_PATH=path, HOOK_KEY=HOOK_SECRET)
+def wrk(kit, url, path, seconds, rate=None):
+    kit_script = f"{kit.root}/lua/hook.lua"
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "paced.lua") if rate else kit_script
+    command = ["wrk", "-t1", "-c64", f"-d{seconds}s", "--latency", "-s", script, url]
+    environment = dict(os.environ, HOOK_PATH=path, HOOK_KEY=HOOK_SECRET, HOOK_SCRIPT=kit_script, HOOK_RATE=str(rate or 0))
     printed = subprocess.run(command, capture_output=True, text=True, env=environment).stdout
     line = next((line for line in printed.splitlines() if line.startswith("JSON ")), None)
     if line is None:
@@ -196,6 +198,8 @@ def webhooks(binary, kit, store, seconds):
     path = f"/v1/webhooks/{surface}"
     wrk(kit, daemon.url + path, path, 1)
     figures = wrk(kit, daemon.url + path, path, seconds)
+    half = wrk(kit, daemon.url + path, path, seconds, figures["rate"] / 2)
+    figures.update(half_rate=half["rate"], half_p99=half["p99"], bad=figures["bad"] + half["bad"])
     figures["peak"] = memory_mib(daemon.process.pid, "VmHWM")
     daemon.stop()
     return figures
@@ -245,7 +249,7 @@ def main():
         if work == "backfill":
             more = f"cpu s/1000: {median(runs, 'cpu'):.3f} (floor {median(floor, 'cpu'):.3f}, {median(runs, 'cpu') / median(floor, 'cpu'):.1f}x), peak {median(runs, 'peak'):.0f} MiB, conversations {runs[0]['conversations']}"
         else:
-            more = f"p99 {median(runs, 'p99'):.1f} ms (floor {median(floor, 'p99'):.1f}), bad {max(run['bad'] for run in runs)}, peak {median(runs, 'peak'):.0f} MiB"
+            more = f"p99 {median(runs, 'p99'):.1f} ms (floor {median(floor, 'p99'):.1f}), at half of the load {median(runs, 'half_rate'):.0f}/s p99 {median(runs, 'half_p99'):.1f} ms, bad {max(run['bad'] for run in runs)}, peak {median(runs, 'peak'):.0f} MiB"
         print(f"{work:10} {store:5} {rate:9.0f} {base:9.0f} {rate / base:6.2f}  {more}")
     print(f"idle resident {idle['peak']:.0f} MiB, binary {size:.1f} MB")
     if options.json:

@@ -7,6 +7,7 @@ use super::condition::Condition;
 use super::error::{Fault, Refused, SpecError, Unreadable};
 use super::handshake::{Challenge, Handshake};
 use super::map::{self, Item, Map, Normalized};
+use super::media::Media;
 use super::network::Network;
 use super::request::Received;
 use super::selectors::{Fallbacks, Scope, Selector};
@@ -32,6 +33,7 @@ pub struct Channel {
     delivery_id: Option<Fallbacks>,
     answer: Answer,
     limits: Limits,
+    media: Media,
     kept_headers: Vec<Box<str>>,
     kept_query: Vec<Box<str>>,
     warnings: Vec<String>,
@@ -88,6 +90,12 @@ impl Channel {
     #[must_use]
     pub fn answer(&self) -> &Answer {
         &self.answer
+    }
+
+    /// How the bytes of attachments are fetched that came without them.
+    #[must_use]
+    pub fn media(&self) -> &Media {
+        &self.media
     }
 
     /// Things that work but that an operator should know of.
@@ -226,6 +234,7 @@ fn compile(inbound: &JsonMap) -> Result<Channel, Fault> {
     let delivery_id = Fallbacks::optional(&base, "deliveryId")?;
     let shape = shape(&table, &base)?;
     let limits = limits(&table)?;
+    let media = Media::compile(&table, &base, secrets.list.first().map(String::as_str))?;
     table.finish()?;
     base.finish()?;
     let mut channel = Channel {
@@ -236,6 +245,7 @@ fn compile(inbound: &JsonMap) -> Result<Channel, Fault> {
         delivery_id,
         answer,
         limits,
+        media,
         kept_headers: Vec::new(),
         kept_query: Vec::new(),
         warnings: Vec::new(),
@@ -433,7 +443,7 @@ pub fn resolve_environment(inbound: &mut JsonMap, lookup: &dyn Fn(&str) -> Optio
             *text = found;
         }
     };
-    for key in ["secret", "verifyToken", "username", "password"] {
+    for key in ["secret", "verifyToken", "username", "password", "mediaToken"] {
         if let Some(value) = inbound.get_mut(key) {
             resolve(value);
         }

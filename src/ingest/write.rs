@@ -4,10 +4,10 @@ use super::prepare::Prepared;
 use super::tally::Tally;
 use super::unit::{Fate, Fresh, Unit};
 use super::{Receipt, prepare::Read};
-use crate::ids::{ConversationId, MessageId, SurfaceId};
+use crate::ids::{AttachmentId, ConversationId, MessageId, SurfaceId};
 use crate::matching::decide::{Decision, Found, Opening, Placement};
 use crate::model::JsonMap;
-use crate::model::attachment::Attachment;
+use crate::model::attachment::{Attachment, AttachmentState};
 use crate::model::conversation::{AgentMode, Conversation, ConversationStatus, Participant};
 use crate::model::imap::{LedgerRow, Outcome};
 use crate::model::key::KeyHash;
@@ -153,6 +153,7 @@ impl Writing<'_> {
         let mut messages = Vec::with_capacity(self.fresh.len());
         let mut people: BTreeMap<(ConversationId, String), Participant> = BTreeMap::new();
         let mut attachments: HashMap<MessageId, Vec<Attachment>> = HashMap::new();
+        let mut media: Vec<(SurfaceId, AttachmentId)> = Vec::new();
         for (it, placement) in self.placed() {
             let message = &it.read.message;
             identities.push(Identity {
@@ -169,7 +170,10 @@ impl Writing<'_> {
                     .or_insert_with(|| who.clone());
             }
             if !it.read.attachments.is_empty() {
-                let rows = it.read.attachments.iter().map(|attachment| attachment.row.clone()).collect();
+                let rows: Vec<Attachment> =
+                    it.read.attachments.iter().map(|attachment| attachment.row.clone()).collect();
+                let pending = rows.iter().filter(|row| row.state == AttachmentState::Pending);
+                media.extend(pending.map(|row| (message.surface_id, row.id)));
                 attachments.insert(it.read.id, rows);
             }
         }
@@ -179,6 +183,7 @@ impl Writing<'_> {
         tx.insert_messages(tenant, &messages).await?;
         tx.insert_participants(tenant, &people, self.unit.now).await?;
         tx.insert_attachments(tenant, &attachments).await?;
+        tx.insert_media_jobs(tenant, &media, self.unit.now).await?;
         tx.insert_blobs(tenant, &self.unit.kept.blobs, self.unit.now).await
     }
 

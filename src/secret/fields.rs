@@ -18,6 +18,7 @@ const SECRET_NAMES: &[&str] = &[
     "bottoken",
     "clientsecret",
     "imappassword",
+    "mediatoken",
     "passphrase",
     "password",
     "passwords",

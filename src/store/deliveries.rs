@@ -116,6 +116,24 @@ impl Store {
         rows.first().map(|row| read_letter(&mut row.fields(), true)).transpose()
     }
 
+    /// Drops what [`Tx::drop_requests_before`] names, in small transactions; how many went.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`]. What went before it is gone.
+    pub async fn drop_requests_before(&self, border: Timestamp) -> Result<u64> {
+        const AT_ONCE: i64 = 1_000;
+        let mut all = 0;
+        loop {
+            let mut tx = self.begin().await?;
+            let dropped = tx.drop_requests_before(border, AT_ONCE).await?;
+            tx.commit().await?;
+            all += dropped;
+            if dropped == 0 {
+                return Ok(all);
+            }
+        }
+    }
+
     /// One delivery.
     ///
     /// # Errors
@@ -147,6 +165,30 @@ impl Store {
 }
 
 impl Tx {
+    /// Drops deliveries and settled dead letters of every tenant that came before `border`, at most
+    /// `limit` of each; how many went. Their messages and the identities of those stay.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn drop_requests_before(&mut self, border: Timestamp, limit: i64) -> Result<u64> {
+        // Ids are made when a request comes, and begin with that time.
+        let millis = u64::try_from(border.as_millisecond()).unwrap_or(0);
+        let first_kept = uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid();
+        let mut dropped = 0;
+        for text in [
+            "DELETE FROM deliveries WHERE (tenant_id, surface_id, id) IN (
+                SELECT d.tenant_id, d.surface_id, d.id FROM surfaces s CROSS JOIN deliveries d
+                WHERE d.tenant_id = s.tenant_id AND d.surface_id = s.id AND d.id < $1 LIMIT $2)",
+            "DELETE FROM dead_letters WHERE (tenant_id, id) IN (
+                SELECT d.tenant_id, d.id FROM surfaces s CROSS JOIN dead_letters d
+                WHERE d.tenant_id = s.tenant_id AND d.surface_id = s.id AND d.id < $1 AND d.status <> 'open' LIMIT $2)",
+        ] {
+            dropped +=
+                self.work.execute(Statement::new(text).bind(DeliveryId(first_kept)).bind(limit)).await?;
+        }
+        Ok(dropped)
+    }
+
     /// Keeps deliveries; one that is there already stays as it is.
     ///
     /// # Errors

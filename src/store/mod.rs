@@ -20,6 +20,7 @@ pub mod ingest;
 pub mod keys;
 mod leases;
 mod matching_keys;
+pub mod media;
 mod merges;
 pub mod messages;
 mod migrate;

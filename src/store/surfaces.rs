@@ -37,7 +37,8 @@ const COLUMNS: &str = "s.id, s.name, s.kind, s.status, s.environment, s.workspac
     s.outbound, s.created_at, s.updated_at";
 
 /// Everything on a surface. What hangs on messages and conversations goes before them.
-const DELETIONS: [&str; 16] = [
+const DELETIONS: [&str; 17] = [
+    "DELETE FROM media_jobs WHERE tenant_id = $1 AND surface_id = $2",
     "DELETE FROM attachments WHERE tenant_id = $1 AND message_id IN
         (SELECT m.id FROM conversations c
          CROSS JOIN messages m WHERE m.tenant_id = c.tenant_id AND m.conversation_id = c.id

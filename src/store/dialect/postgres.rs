@@ -166,6 +166,9 @@ fn write_text(template: &str, rowset: Option<&Rowset<'_>>, values: usize, bound:
             (Some(("for_share", table)), _) => {
                 let _ = write!(text, "FOR SHARE OF {table}");
             }
+            (Some(("for_update_skipping", table)), _) => {
+                let _ = write!(text, "FOR UPDATE OF {table} SKIP LOCKED");
+            }
             (None, Some(rowset)) if word == "{rows" => write_rows(&mut text, rowset, bound + values),
             _ => {}
         }

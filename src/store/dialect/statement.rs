@@ -6,7 +6,7 @@
 //! statement changes.
 //!
 //! Further words in braces: `{for_update}` and `{for_share}` lock the rows read of the table named
-//! behind them (`{for_update:c}`); on SQLite, where a writer is alone, they are nothing.
+//! behind them (`{for_update:c}`), `{for_update_skipping}` passes over what others hold; on SQLite, where a writer is alone, they are nothing.
 
 use crate::ids::{
     AttachmentId, ConversationId, DeadLetterId, DeliveryId, EventId, KeyId, MessageId, SurfaceId, TenantId,

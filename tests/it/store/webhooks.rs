@@ -9,6 +9,8 @@ on_both_engines! {
     a_delivery_keeps_its_bytes,
     dead_letters_are_paged_newest_first_without_bodies,
     a_settled_dead_letter_counts_its_attempts,
+    requests_go_when_their_time_is_over_and_open_letters_stay,
+    a_delivery_and_its_letter_that_come_twice_are_kept_once,
     a_blob_stays_where_it_was_first_put,
 }
 
@@ -101,4 +103,50 @@ async fn a_blob_stays_where_it_was_first_put(world: World) {
     found.sort_by_key(|place| place.sha256);
     assert_eq!(found, [place(1, 0), place(2, 3)]);
     assert_eq!(world.store.find_blobs(world.ids.next(), &hashes).await.unwrap(), []);
+}
+
+fn delivery(world: &World, body: &'static str) -> Delivery {
+    Delivery {
+        id: world.ids.next(),
+        surface_id: world.surface,
+        received_at: world.now(),
+        headers: "{}".to_owned(),
+        body: Bytes::from_static(body.as_bytes()),
+    }
+}
+
+async fn requests_go_when_their_time_is_over_and_open_letters_stay(world: World) {
+    // Expectation 88.
+    let old: Vec<_> = (0..2_500).map(|_| delivery(&world, "old")).collect();
+    let letters = [letter(&world, DeadLetterStatus::Open), letter(&world, DeadLetterStatus::Replayed)];
+    world.clock.advance(std::time::Duration::from_hours(24));
+    let border = world.now();
+    let new = [delivery(&world, "new")];
+    let mut tx = world.store.begin().await.unwrap();
+    tx.insert_deliveries(world.tenant, &old).await.unwrap();
+    tx.insert_deliveries(world.tenant, &new).await.unwrap();
+    tx.insert_dead_letters(world.tenant, &letters).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(world.store.drop_requests_before(border).await.unwrap(), 2_501);
+    assert_eq!(world.store.drop_requests_before(border).await.unwrap(), 0);
+    assert_eq!(world.store.get_delivery(world.tenant, world.surface, old[0].id).await.unwrap(), None);
+    assert!(world.store.get_delivery(world.tenant, world.surface, new[0].id).await.unwrap().is_some());
+    assert!(world.store.get_dead_letter(world.tenant, letters[0].id).await.unwrap().is_some());
+    assert_eq!(world.store.get_dead_letter(world.tenant, letters[1].id).await.unwrap(), None);
+}
+
+async fn a_delivery_and_its_letter_that_come_twice_are_kept_once(world: World) {
+    let (delivery, letter) = (delivery(&world, "x"), letter(&world, DeadLetterStatus::Open));
+    for _ in 0..2 {
+        let mut tx = world.store.begin().await.unwrap();
+        tx.insert_deliveries(world.tenant, std::slice::from_ref(&delivery)).await.unwrap();
+        tx.insert_dead_letters(world.tenant, std::slice::from_ref(&letter)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let page = world.store.list_dead_letters(world.tenant, world.surface, None, None, 10).await.unwrap();
+    assert_eq!(page.rows.len(), 1);
+    assert_eq!(
+        world.store.get_delivery(world.tenant, world.surface, delivery.id).await.unwrap(),
+        Some(delivery)
+    );
 }

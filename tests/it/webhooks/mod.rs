@@ -4,9 +4,11 @@ mod bad_input;
 mod crash;
 mod daemon;
 mod dead_letters;
+mod media;
 mod outage;
 mod parallel;
 mod receive;
+mod simulator;
 mod surfaces;
 mod workers;
 

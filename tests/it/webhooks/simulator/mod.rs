@@ -1,0 +1,259 @@
+//! Providers as they behave: each sends its messages with its own proof, and does with our answer what
+//! it is known to do: tries again on its own schedule, holds a chat back behind its first message, gives up, bounces
+//! the mail to a person, or never calls again. Faults come between: our 503s, answers that are lost,
+//! connections that break, and `kill -9`.
+
+mod providers;
+mod rules;
+mod wire;
+
+use super::daemon::Daemon;
+use crate::servers::worker::{Engine, on_both_stores};
+use providers::{Provider, all};
+use rules::{After, Heard};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Requests under way at once, all providers together.
+const AT_ONCE: usize = 32;
+/// Chats of a provider.
+const CHATS: usize = 7;
+
+/// How many messages; `INLET_SIMULATED_MESSAGES` says it for the long run.
+fn messages() -> usize {
+    std::env::var("INLET_SIMULATED_MESSAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(660)
+}
+
+/// What became of one message, as its provider sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Delivered,
+    /// The provider has given it up: it does not try again by its own rules.
+    Lost,
+    Bounced,
+    Disabled,
+}
+
+/// What happens to one attempt on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    None,
+    /// A 503, as a worker or a proxy in front of it gives when it is overrun.
+    Refused,
+    /// The connection breaks before we have the request.
+    CutBefore,
+    /// We have it, and our answer does not arrive.
+    LostAnswer,
+}
+
+struct Simulation {
+    /// `None` while no worker is up.
+    url: RwLock<Option<String>>,
+    client: reqwest::Client,
+    permits: Semaphore,
+    /// Surface of each provider.
+    surfaces: BTreeMap<&'static str, String>,
+    attempts: AtomicUsize,
+    faults: AtomicUsize,
+    done: AtomicUsize,
+    ends: Mutex<BTreeMap<(&'static str, usize), End>>,
+}
+
+/// An even spread over 64 bits (splitmix64): the same faults in every run.
+fn spread(seed: u64) -> u64 {
+    let mut mixed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
+/// One attempt in twenty goes wrong. Who never tries again is spared what no receiver can mend.
+fn fault(provider: &Provider, number: usize, attempt: usize) -> Fault {
+    let name: u64 = provider.name.bytes().fold(7, |sum, byte| spread(sum ^ u64::from(byte)));
+    let roll = spread(name ^ ((number as u64) << 20) ^ attempt as u64);
+    if !roll.is_multiple_of(20) {
+        return Fault::None;
+    }
+    match roll / 20 % 3 {
+        0 if provider.rules.retries_refusals() => Fault::Refused,
+        1 if provider.rules.retries_refusals() || (attempt == 0 && provider.rules.retries_failures()) => {
+            Fault::CutBefore
+        }
+        _ => Fault::LostAnswer,
+    }
+}
+
+impl Simulation {
+    /// Delivers one message as its provider does.
+    async fn deliver(&self, provider: &Provider, number: usize) {
+        let mut attempt = 0;
+        let end = loop {
+            let heard = self.attempt(provider, number, attempt).await;
+            attempt += 1;
+            match provider.rules.after(&heard, attempt) {
+                After::Delivered => break End::Delivered,
+                After::Lost => break End::Lost,
+                After::Bounced => break End::Bounced,
+                After::Disabled => break End::Disabled,
+                After::Retry(pause) => tokio::time::sleep(pause).await,
+            }
+        };
+        self.ends.lock().unwrap().insert((provider.name, number), end);
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Where the worker is. What a provider that tries once sends while there is none is nobody's to
+    /// mend and would only count downtime: its messages come when one is up, and may be cut off by a kill.
+    async fn worker(&self, provider: &Provider) -> Option<String> {
+        while !provider.rules.retries_refusals() && self.url.read().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.url.read().unwrap().clone()
+    }
+
+    async fn attempt(&self, provider: &Provider, number: usize, attempt: usize) -> Heard {
+        let _permit = self.permits.acquire().await.unwrap();
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        let fault = fault(provider, number, attempt);
+        if fault != Fault::None {
+            self.faults.fetch_add(1, Ordering::Relaxed);
+        }
+        match fault {
+            Fault::Refused => return Heard::status(503),
+            Fault::CutBefore => return Heard::Nothing,
+            Fault::None | Fault::LostAnswer => {}
+        }
+        let Some(worker) = self.worker(provider).await else { return Heard::Nothing };
+        let url = format!("{worker}/v1/webhooks/{}", self.surfaces[provider.name]);
+        let mut heard = Heard::Nothing;
+        // A provider of mail by Amazon shows its password only when it is asked to.
+        for is_asked in [false, true] {
+            let request = provider.request(number, &url, is_asked);
+            heard = match request.send(&self.client).await {
+                Ok(answer) => answer,
+                Err(_) => return Heard::Nothing,
+            };
+            if !(provider.waits_to_be_asked && heard.asks_for_basic()) {
+                break;
+            }
+        }
+        if fault == Fault::LostAnswer { Heard::Nothing } else { heard }
+    }
+}
+
+/// Sends every provider's messages; those of one chat one after the other where the provider does so.
+async fn send_all(simulation: &Arc<Simulation>, providers: &Arc<Vec<Provider>>, each: usize) {
+    let mut running = Vec::new();
+    for position in 0..providers.len() {
+        let is_fifo = providers[position].rules.holds_chats_back();
+        let lanes: Vec<Vec<usize>> = if is_fifo {
+            (0..CHATS).map(|chat| (0..each).filter(|number| number % CHATS == chat).collect()).collect()
+        } else {
+            (0..each).map(|number| vec![number]).collect()
+        };
+        for lane in lanes {
+            let (simulation, providers) = (simulation.clone(), providers.clone());
+            running.push(tokio::spawn(async move {
+                for number in lane {
+                    simulation.deliver(&providers[position], number).await;
+                }
+            }));
+        }
+    }
+    for lane in running {
+        lane.await.unwrap();
+    }
+}
+
+/// Kills the daemon when a third and when two thirds are done, and starts it again at once.
+async fn kill_twice(
+    simulation: Arc<Simulation>,
+    mut daemon: Daemon,
+    directory: std::path::PathBuf,
+    database: Option<String>,
+    all: usize,
+) -> Daemon {
+    for part in [1, 2] {
+        while simulation.done.load(Ordering::Relaxed) < all * part / 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(daemon);
+        *simulation.url.write().unwrap() = None;
+        let (directory, database) = (directory.clone(), database.clone());
+        let starting = move || Daemon::start(&directory, database.as_deref(), &[]);
+        daemon = tokio::task::spawn_blocking(starting).await.unwrap();
+        *simulation.url.write().unwrap() = Some(daemon.url.clone());
+    }
+    daemon
+}
+
+on_both_stores! { every_message_of_every_provider_is_stored_once_whatever_goes_wrong }
+
+async fn every_message_of_every_provider_is_stored_once_whatever_goes_wrong(engine: Engine) {
+    let Some(database) = engine.database().await else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path(), database.as_deref(), &[]);
+    let providers = Arc::new(all());
+    let each = messages().div_ceil(providers.len());
+    let mut surfaces = BTreeMap::new();
+    for provider in providers.iter() {
+        surfaces.insert(provider.name, daemon.surface(&provider.inbound).await);
+    }
+    let simulation = Arc::new(Simulation {
+        url: RwLock::new(Some(daemon.url.clone())),
+        client: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap(),
+        permits: Semaphore::new(AT_ONCE),
+        surfaces,
+        attempts: AtomicUsize::new(0),
+        faults: AtomicUsize::new(0),
+        done: AtomicUsize::new(0),
+        ends: Mutex::default(),
+    });
+    let sent = each * providers.len();
+    let killing = kill_twice(simulation.clone(), daemon, directory.path().to_owned(), database, sent);
+    let killing = tokio::spawn(killing);
+    let began = tokio::time::Instant::now();
+    send_all(&simulation, &providers, each).await;
+    let took = began.elapsed();
+    let daemon = killing.await.unwrap();
+    let unmended = check(&simulation, &daemon, &providers, each).await;
+    println!(
+        "{engine:?}: {sent} messages of {} providers in {took:?}: {} attempts, {} faults and 2 kills; \
+         {unmended} in the hands of a provider that never tries again when the worker was killed",
+        providers.len(),
+        simulation.attempts.load(Ordering::Relaxed),
+        simulation.faults.load(Ordering::Relaxed),
+    );
+}
+
+/// Each message is there once; nobody disabled us, nothing bounced, and nothing is lost but what a
+/// provider that tries once had in flight at a kill. How many those are.
+async fn check(simulation: &Simulation, daemon: &Daemon, providers: &[Provider], each: usize) -> usize {
+    let mut unmended = 0;
+    for provider in providers {
+        let mut found: BTreeMap<String, usize> = BTreeMap::new();
+        for (_, messages) in daemon.conversations(&simulation.surfaces[provider.name]).await {
+            for message in messages {
+                *found.entry(message["content"].as_str().unwrap().trim().to_owned()).or_default() += 1;
+            }
+        }
+        for number in 0..each {
+            let end = simulation.ends.lock().unwrap()[&(provider.name, number)];
+            let copies = found.remove(&provider.text(number)).unwrap_or(0);
+            match end {
+                End::Delivered => assert_eq!(copies, 1, "{} {number}", provider.name),
+                End::Lost if !provider.rules.retries_failures() || !provider.rules.retries_refusals() => {
+                    assert!(copies <= 1, "{} {number}", provider.name);
+                    unmended += 1 - copies;
+                }
+                other => panic!("{} {number}: {other:?}", provider.name),
+            }
+        }
+        assert_eq!(found, BTreeMap::new(), "{}: nothing is invented", provider.name);
+    }
+    assert!(unmended <= 2 * AT_ONCE, "{unmended}");
+    unmended
+}

@@ -1,0 +1,91 @@
+//! Requests as providers sign and send them. The proofs are made by what the providers document, not by
+//! our code.
+
+use super::rules::Heard;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use inlet::clock::{Clock, SystemClock};
+use ring::hmac;
+
+/// One request.
+pub struct Wire {
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Wire {
+    pub fn new(url: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            url: url.to_owned(),
+            headers: vec![("Content-Type", content_type.to_owned())],
+            body: body.into(),
+        }
+    }
+
+    pub fn json(url: &str, body: &serde_json::Value) -> Self {
+        Self::new(url, "application/json", body.to_string())
+    }
+
+    pub fn form(url: &str, fields: &[(&str, &str)]) -> Self {
+        let fields: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        Self::new(url, "application/x-www-form-urlencoded", fields.join("&"))
+    }
+
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub async fn send(self, client: &reqwest::Client) -> Result<Heard, reqwest::Error> {
+        let mut request = client.post(self.url).body(self.body);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        let answer = request.send().await?;
+        let has = |name: &str, value: &str| {
+            answer.headers().get_all(name).iter().any(|it| it.to_str().is_ok_and(|it| it.starts_with(value)))
+        };
+        let (no_retry, asks_for_basic) = (has("x-slack-no-retry", "1"), has("www-authenticate", "Basic"));
+        let status = answer.status().as_u16();
+        Ok(Heard::Answer { status, no_retry, asks_for_basic, body: answer.text().await? })
+    }
+}
+
+/// Seconds since 1970.
+pub fn now() -> i64 {
+    SystemClock.now().as_second()
+}
+
+pub fn sha256(secret: &str, text: &str) -> Vec<u8> {
+    tag(hmac::HMAC_SHA256, secret.as_bytes(), text)
+}
+
+pub fn sha1(secret: &str, text: &str) -> Vec<u8> {
+    tag(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes(), text)
+}
+
+fn tag(algorithm: hmac::Algorithm, secret: &[u8], text: &str) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(algorithm, secret), text.as_bytes()).as_ref().to_vec()
+}
+
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub fn base64(bytes: impl AsRef<[u8]>) -> String {
+    STANDARD.encode(bytes)
+}
+
+pub fn encode(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
