@@ -15,6 +15,7 @@ mod replay;
 mod rotate;
 
 mod surfaces;
+mod trial;
 
 use crate::config::Config;
 use clap::{Args, Parser, Subcommand};
@@ -62,7 +63,7 @@ pub enum Command {
     /// Verify, poll and look at a mailbox; asks a running worker.
     #[command(subcommand)]
     Imap(imap::Command),
-    /// Take dead letters through the pipeline again; asks a running worker.
+    /// Read dead letters of a surface again; asks a running worker.
     Replay(replay::Arguments),
     /// Take mail in files into the store, as history; works beside a running daemon.
     Import(import::Arguments),
@@ -95,7 +96,7 @@ pub async fn run(command: Command, config: Config) -> ExitCode {
         Command::Keys(command) => keys::run(command, config).await,
         Command::Surfaces(command) => surfaces::run(command, &config).await,
         Command::Imap(command) => imap::run(command, &config).await,
-        Command::Replay(arguments) => replay::run(arguments, &config).await,
+        Command::Replay(arguments) => replay::run(&arguments, &config).await,
         Command::Import(arguments) => import::run(arguments, config).await,
         Command::Doctor(arguments) => doctor::run(arguments, config).await,
         Command::Migrate => migrate::run(config).await,

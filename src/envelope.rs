@@ -76,6 +76,13 @@ pub enum Payload {
         /// RFC822.SIZE.
         size_bytes: u64,
     },
+    /// A mail that came by webhook, with attachments that are still to be fetched.
+    LinkedMail {
+        /// The mail.
+        raw: Bytes,
+        /// Attachments of which only the address is known.
+        linked: Vec<ChannelAttachment>,
+    },
     /// A message that a channel's mapping has already taken apart.
     Message(Box<ChannelMessage>),
 }
@@ -85,7 +92,7 @@ impl Payload {
     #[must_use]
     pub fn source_bytes(&self) -> usize {
         match self {
-            Self::Mail(raw) => raw.len(),
+            Self::Mail(raw) | Self::LinkedMail { raw, .. } => raw.len(),
             Self::OversizedMail { header, .. } => header.len(),
             Self::Message(message) => {
                 message.content.len() + message.content_html.as_ref().map_or(0, String::len)
@@ -127,6 +134,42 @@ pub struct ChannelMessage {
     pub context: JsonMap,
     /// Goes into the message's metadata.
     pub metadata: JsonMap,
+    /// Other ids under which the channel knows the same thread and person.
+    pub aliases: Vec<Alias>,
+    /// Whether the thread is one of several people, whatever the surface's type.
+    pub group: bool,
+    /// What it does to the message of that id, if that is here already.
+    pub change: Option<Change>,
+    /// How many messages of the same words stand before it in the same request. Tells them apart
+    /// where they have no ids.
+    pub occurrence: u32,
+}
+
+/// Another pair of ids of one thread with one person: a phone number and a user id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Alias {
+    /// The thread by its other id; the message's own where absent.
+    pub thread: Option<String>,
+    /// The person by their other id; the message's own where absent.
+    pub participant: Option<String>,
+}
+
+/// A change of an earlier message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// What happened to it.
+    pub kind: ChangeKind,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What may happen to a message after it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// Its author wrote it anew. A message that is not here yet is stored as it is now.
+    Edited,
+    /// Its author took it back. A message that is not here is not made.
+    Deleted,
 }
 
 /// An attachment of a [`ChannelMessage`].
@@ -136,6 +179,8 @@ pub struct ChannelAttachment {
     pub filename: Option<String>,
     /// Media type as given.
     pub content_type: Option<String>,
+    /// Content-ID without angle brackets, by which HTML shows it.
+    pub content_id: Option<String>,
     /// Size as given, in bytes.
     pub size_bytes: Option<u64>,
     /// The bytes, or where to fetch them.

@@ -13,11 +13,14 @@ pub struct Answer {
     pub body: Option<String>,
     /// The media type of `body`.
     pub content_type: String,
+    /// What is answered to a request that is not taken now, though it may be later: 429 above the rate limit
+    /// and 404 while the surface is paused, or 503 for both, where a provider takes any 4xx for a refusal.
+    pub refuses_for_now: bool,
 }
 
 impl Default for Answer {
     fn default() -> Self {
-        Self { status: 200, body: None, content_type: "text/plain".to_owned() }
+        Self { status: 200, body: None, content_type: "text/plain".to_owned(), refuses_for_now: false }
     }
 }
 
@@ -26,6 +29,9 @@ impl Answer {
     pub(super) fn compile(&mut self, table: &Table<'_>) -> Result<(), Fault> {
         if let Some(status) = table.count("status", 200..=299)? {
             self.status = u16::try_from(status).unwrap_or(200);
+        }
+        if table.value("busy").is_some() {
+            self.refuses_for_now = table.count("busy", 503..=503)?.is_some();
         }
         if let Some(body) = table.text("body")? {
             if body.len() > 4_096 {

@@ -90,6 +90,7 @@ impl Document {
 
     fn multipart(body: &Bytes, boundary: &str) -> Result<Self, Unreadable> {
         let parts = multipart::parse(body, boundary).map_err(|problem| Unreadable::at("", problem))?;
+        let charsets = Charsets::of(&parts);
         let (mut fields, mut files) = (JsonMap::new(), Vec::new());
         for part in parts {
             if part.filename.is_some() {
@@ -100,7 +101,7 @@ impl Document {
                     bytes: part.body,
                 });
             } else {
-                add(&mut fields, &part.name, clean(&String::from_utf8_lossy(&part.body)));
+                add(&mut fields, &part.name, clean(&charsets.decode(&part)));
             }
         }
         Ok(Self { kind: Kind::Form, value: Value::Object(fields), files, mail: None })
@@ -145,6 +146,52 @@ impl Document {
                 Ok(Self { kind: Kind::Json, value, files: self.files, mail: None })
             }
             _ => Ok(self),
+        }
+    }
+}
+
+impl Document {
+    /// Fields that hold JSON as text, read; those that do not stay text.
+    pub(super) fn opened(mut self, pointers: &[String]) -> Self {
+        for pointer in pointers {
+            if let Some(value) = self.value.pointer_mut(pointer)
+                && let Value::String(text) = &*value
+                && let Ok(inner @ (Value::Object(_) | Value::Array(_))) = json::parse(text.as_bytes())
+            {
+                *value = inner;
+            }
+        }
+        self
+    }
+}
+
+/// The charset of each text field of a multipart body: its own, the one of `_charset_` (RFC 7578 section
+/// 4.6), or the one that a `charsets` field names for it (SendGrid).
+struct Charsets {
+    by_field: JsonMap,
+    common: Option<String>,
+}
+
+impl Charsets {
+    fn of(parts: &[multipart::Part]) -> Self {
+        let field = |name: &str| {
+            let part = parts.iter().find(|part| part.name == name && part.filename.is_none())?;
+            (part.body.len() <= 16 * 1024).then_some(&part.body)
+        };
+        let common = field("_charset_").map(|name| String::from_utf8_lossy(name).trim().to_owned());
+        let by_field = field("charsets").and_then(|text| serde_json::from_slice(text).ok());
+        Self { by_field: by_field.unwrap_or_default(), common }
+    }
+
+    fn decode(&self, part: &multipart::Part) -> String {
+        let own = part.content_type.as_deref().and_then(multipart::charset);
+        let named = self.by_field.get(&part.name).and_then(Value::as_str);
+        let label = own.or(named).or(self.common.as_deref()).unwrap_or("utf-8");
+        match encoding_rs::Encoding::for_label(label.trim().as_bytes()) {
+            Some(encoding) if encoding != encoding_rs::UTF_8 => {
+                encoding.decode_without_bom_handling(&part.body).0.into_owned()
+            }
+            _ => String::from_utf8_lossy(&part.body).into_owned(),
         }
     }
 }
@@ -216,7 +263,22 @@ mod tests {
     }
 
     #[test]
+    fn each_field_of_a_multipart_body_may_have_its_own_charset() {
+        let body = Bytes::from_static(b"--b\r\nContent-Disposition: form-data; name=\"charsets\"\r\n\r\n{\"text\":\"iso-8859-1\",\"to\":\"UTF-8\"}\r\n--b\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\ncaf\xe9\r\n--b\r\nContent-Disposition: form-data; name=\"to\"\r\n\r\n\xc3\xa9\r\n--b\r\nContent-Disposition: form-data; name=\"own\"\r\nContent-Type: text/plain; charset=\"windows-1251\"\r\n\r\n\xcf\r\n--b--");
+        let document = Document::read(Some("multipart/form-data; boundary=b"), &body).unwrap();
+        let value = document.value().unwrap();
+        assert_eq!(
+            (&value["text"], &value["to"], &value["own"]),
+            (&json!("caf\u{e9}"), &json!("\u{e9}"), &json!("\u{41f}"))
+        );
+    }
+
+    #[test]
     fn a_field_that_holds_json_is_opened() {
+        let document =
+            read("application/x-www-form-urlencoded", "envelope=%7B%22a%22%3A1%7D&b=%7B&c=5").unwrap();
+        let opened = document.opened(&["/envelope", "/b", "/c", "/missing"].map(str::to_owned));
+        assert_eq!(opened.value(), Some(&json!({"envelope": {"a": 1}, "b": "{", "c": "5"})));
         let document = read("application/x-www-form-urlencoded", "payload=%7B%22a%22%3A1%7D").unwrap();
         assert_eq!(document.unwrapped("/payload").unwrap().value(), Some(&json!({"a": 1})));
         let document = read("application/x-www-form-urlencoded", "payload=%7B").unwrap();

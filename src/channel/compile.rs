@@ -6,22 +6,19 @@ use super::body::Document;
 use super::condition::Condition;
 use super::error::{Fault, Refused, SpecError, Unreadable};
 use super::handshake::{Challenge, Handshake};
-use super::map::{self, Item, Map, Normalized};
+use super::map::{self, Map};
 use super::media::Media;
 use super::network::Network;
+use super::normalized::{Item, Normalized};
+use super::proofs::{secrets, verifiers};
 use super::request::Received;
 use super::selectors::{Fallbacks, Scope, Selector};
 use super::settings::Table;
-use super::verify::{Secrets, Verifier};
-use super::{generic, preset};
+use super::verify::Verifier;
+use super::{generic, preset, sns};
 use crate::limits::WEBHOOK_BODY_BYTES;
 use crate::model::JsonMap;
 use serde_json::Value;
-
-/// A secret that somebody chose; shorter ones are guessed.
-const SECRET_MIN_BYTES: usize = 8;
-/// Secrets of one surface: two while they are rotated, and some.
-const SECRETS_LIMIT: usize = 8;
 
 /// What a surface does with webhooks. Immutable; shared between requests.
 #[derive(Debug)]
@@ -37,13 +34,21 @@ pub struct Channel {
     kept_headers: Vec<Box<str>>,
     kept_query: Vec<Box<str>>,
     warnings: Vec<String>,
+    retries_unsigned: bool,
+    confirms: bool,
 }
 
 /// How bodies are read.
 #[derive(Debug)]
 enum Shape {
     Generic,
-    Mapped { maps: Vec<Map>, recognized: Vec<Condition>, unwrap: Option<String> },
+    Mapped {
+        maps: Vec<Map>,
+        recognized: Vec<Condition>,
+        unwrap: Option<String>,
+        open: Vec<String>,
+        accounts: Vec<String>,
+    },
 }
 
 /// What a surface lets in.
@@ -62,6 +67,8 @@ pub struct Limits {
 pub struct Proof {
     /// A token that may be used for one body only.
     pub once: Option<String>,
+    /// The position of the secret that proved it, for logs.
+    pub key: Option<usize>,
     document: Option<Result<Document, Unreadable>>,
 }
 
@@ -142,13 +149,43 @@ impl Channel {
     /// # Errors
     /// [`Refused`], for counters; the client hears none of it.
     pub fn verify(&self, request: &Received<'_>) -> Result<Proof, Refused> {
+        self.verify_by(request, None)
+    }
+
+    /// Where the provider's public keys are that this request is checked by; none for most providers.
+    #[must_use]
+    pub fn keys_address(&self, request: &Received<'_>) -> Option<String> {
+        if !self.verifiers.iter().any(Verifier::takes_keys) {
+            return None;
+        }
+        let document = Document::read(request.headers.get("content-type"), request.body).ok();
+        self.verifiers.iter().find_map(|verifier| verifier.keys_address(document.as_ref()))
+    }
+
+    /// Whether a request without any proof is to be answered so that the provider sends it again.
+    #[must_use]
+    pub fn asks_again(&self) -> bool {
+        self.retries_unsigned
+    }
+
+    /// An address that has to be asked for once to confirm that the provider may send here.
+    #[must_use]
+    pub fn confirmation(&self, document: &Document) -> Option<String> {
+        self.confirms.then(|| sns::confirmation(document)).flatten()
+    }
+
+    /// [`Self::verify`] with what stands at [`Self::keys_address`].
+    ///
+    /// # Errors
+    /// [`Refused`], for counters; the client hears none of it.
+    pub fn verify_by(&self, request: &Received<'_>, keys: Option<&[u8]>) -> Result<Proof, Refused> {
         let read = || Document::read(request.headers.get("content-type"), request.body);
         let document = self.verifiers.iter().any(Verifier::needs_document).then(read);
         let known = document.as_ref().and_then(|document| document.as_ref().ok());
         let mut refused = Refused::Missing;
         for verifier in &self.verifiers {
-            match verifier.check(request, known) {
-                Ok(verified) => return Ok(Proof { once: verified.once, document }),
+            match verifier.check(request, known, keys) {
+                Ok(verified) => return Ok(Proof { once: verified.once, key: verified.key, document }),
                 // The most telling reason: a missing header says least.
                 Err(reason) if reason != Refused::Missing => refused = reason,
                 Err(_) => {}
@@ -166,10 +203,12 @@ impl Channel {
             Some(document) => document?,
             None => Document::read(request.headers.get("content-type"), request.body)?,
         };
-        match &self.shape {
-            Shape::Mapped { unwrap: Some(pointer), .. } => document.unwrapped(pointer),
-            _ => Ok(document),
-        }
+        let Shape::Mapped { unwrap, open, .. } = &self.shape else { return Ok(document) };
+        let document = match unwrap {
+            Some(pointer) => document.unwrapped(pointer)?,
+            None => document,
+        };
+        Ok(document.opened(open))
     }
 
     /// Reads the body of a request that was verified when it came.
@@ -177,7 +216,7 @@ impl Channel {
     /// # Errors
     /// [`Unreadable`].
     pub fn read_again(&self, request: &Received<'_>) -> Result<Document, Unreadable> {
-        self.read(request, Proof { once: None, document: None })
+        self.read(request, Proof { once: None, key: None, document: None })
     }
 
     /// The answer to a handshake in the body, if this request is one.
@@ -193,7 +232,10 @@ impl Channel {
     /// [`Unreadable`] when nothing of it can be read.
     pub fn normalize(&self, request: &Received<'_>, document: Document) -> Result<Normalized, Unreadable> {
         if let Some(mail) = document.as_mail() {
-            return Ok(Normalized { items: vec![(0, Item::Mail(mail.clone()))], ..Normalized::default() });
+            return Ok(Normalized {
+                items: vec![(0, Item::Mail { raw: mail.clone(), linked: Vec::new() })],
+                ..Normalized::default()
+            });
         }
         match &self.shape {
             Shape::Generic => {
@@ -201,8 +243,11 @@ impl Channel {
                 let id = self.delivery_id.as_ref().and_then(|id| id.filled(&scope));
                 generic::normalize(document, request.received_at, id.as_deref())
             }
-            Shape::Mapped { maps, recognized, .. } => map::normalize(maps, recognized, &document, request),
+            Shape::Mapped { maps, recognized, accounts, .. } => {
+                map::normalize(maps, recognized, accounts, &document, request)
+            }
         }
+        .map(Normalized::numbered)
     }
 }
 
@@ -234,6 +279,7 @@ fn compile(inbound: &JsonMap) -> Result<Channel, Fault> {
     let delivery_id = Fallbacks::optional(&base, "deliveryId")?;
     let shape = shape(&table, &base)?;
     let limits = limits(&table)?;
+    let (retries_unsigned, confirms) = (base.flag("retryUnsigned")?, base.flag("confirms")?);
     let media = Media::compile(&table, &base, secrets.list.first().map(String::as_str))?;
     table.finish()?;
     base.finish()?;
@@ -249,6 +295,8 @@ fn compile(inbound: &JsonMap) -> Result<Channel, Fault> {
         kept_headers: Vec::new(),
         kept_query: Vec::new(),
         warnings: Vec::new(),
+        retries_unsigned,
+        confirms,
     };
     channel.check_identity(inbound.contains_key("map"))?;
     channel.note();
@@ -259,83 +307,6 @@ fn compile(inbound: &JsonMap) -> Result<Channel, Fault> {
 fn chosen<'a>(table: &Table<'a>, base: &Table<'a>, key: &'static str) -> Result<Vec<Table<'a>>, Fault> {
     let (own, preset) = (table.tables(key)?, base.tables(key)?);
     Ok(if own.is_empty() { preset } else { own })
-}
-
-fn secrets(table: &Table<'_>, issued: bool) -> Result<Secrets, Fault> {
-    let mut list: Vec<String> = Vec::new();
-    list.extend(table.text("secret")?.map(str::to_owned));
-    list.extend(table.texts("secrets")?.into_iter().map(str::to_owned));
-    if list.len() > SECRETS_LIMIT {
-        return Err(table.fault("secrets", format!("must be at most {SECRETS_LIMIT}")));
-    }
-    for secret in &list {
-        if secret.starts_with("env:") {
-            return Err(table.fault(
-                "secrets",
-                "names an environment variable that is not set, or not in a configuration file",
-            ));
-        }
-        if secret.trim().is_empty() || (!issued && secret.len() < SECRET_MIN_BYTES) {
-            return Err(table.fault("secrets", format!("must be at least {SECRET_MIN_BYTES} bytes each")));
-        }
-    }
-    let basic = match (table.text("username")?, table.text("password")?) {
-        (Some(username), Some(password)) if !username.is_empty() && !password.is_empty() => {
-            if username.contains(':') {
-                return Err(table.fault("username", "must not contain a colon (RFC 7617)"));
-            }
-            if password.len() < SECRET_MIN_BYTES {
-                return Err(table.fault("password", format!("must be at least {SECRET_MIN_BYTES} bytes")));
-            }
-            Some(format!("{username}:{password}"))
-        }
-        (None, None) => None,
-        _ => return Err(table.fault("password", "and username belong together")),
-    };
-    let public_url = table.text("publicUrl")?.map(str::to_owned);
-    if public_url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
-        return Err(table.fault("publicUrl", "must begin with https:// or http://"));
-    }
-    Ok(Secrets { list, basic, public_url })
-}
-
-fn verifiers(table: &Table<'_>, base: &Table<'_>, secrets: &Secrets) -> Result<Vec<Verifier>, Fault> {
-    let allow_unsigned = table.flag("allowUnsigned")?;
-    let (own, preset) = (table.tables("verify")?, base.tables("verify")?);
-    if secrets.list.is_empty() && secrets.basic.is_none() {
-        if !allow_unsigned {
-            return Err(table.fault("secret", "is required, or allowUnsigned: true to take anybody's word"));
-        }
-        for table in &own {
-            // Still checked, so that a typo does not wait for the day the secret comes.
-            if table.text("scheme")? != Some("none") {
-                return Err(table.fault("scheme", "needs a secret"));
-            }
-        }
-        return Ok(vec![Verifier::unsigned()]);
-    }
-    let made: Vec<Verifier> = if own.is_empty() {
-        let several = preset.len() > 1;
-        let mut made = Vec::new();
-        for table in &preset {
-            match Verifier::compile(table, secrets, true) {
-                Ok(verifier) => made.push(verifier),
-                // One of several ways that this secret does not fit (text that is no base64).
-                Err(_) if several => {}
-                Err(fault) => return Err(fault),
-            }
-        }
-        made
-    } else {
-        own.iter().map(|table| Verifier::compile(table, secrets, false)).collect::<Result<_, _>>()?
-    };
-    if made.is_empty() {
-        return Err(table.fault("verify", "is required: how the secret proves the sender"));
-    }
-    if made.iter().any(Verifier::is_unsigned) && !allow_unsigned {
-        return Err(table.fault("allowUnsigned", "must be true for scheme none"));
-    }
-    Ok(made)
 }
 
 fn shape(table: &Table<'_>, base: &Table<'_>) -> Result<Shape, Fault> {
@@ -349,6 +320,13 @@ fn shape(table: &Table<'_>, base: &Table<'_>) -> Result<Shape, Fault> {
     if unwrap.is_some_and(|pointer| !pointer.starts_with('/')) {
         return Err(table.fault("unwrap", "must be a JSON pointer, like /payload"));
     }
+    let open = match table.texts("open")? {
+        own if own.is_empty() => base.texts("open")?,
+        own => own,
+    };
+    if open.iter().any(|pointer| !pointer.starts_with('/')) {
+        return Err(table.fault("open", "must be JSON pointers, like /envelope"));
+    }
     if maps.is_empty() {
         if is_generic {
             return Ok(Shape::Generic);
@@ -359,6 +337,8 @@ fn shape(table: &Table<'_>, base: &Table<'_>) -> Result<Shape, Fault> {
         maps: maps.iter().map(Map::compile).collect::<Result<_, _>>()?,
         recognized: recognized.iter().map(Condition::compile).collect::<Result<_, _>>()?,
         unwrap: unwrap.map(str::to_owned),
+        accounts: table.texts("accounts")?.into_iter().map(str::to_owned).collect(),
+        open: open.into_iter().map(str::to_owned).collect(),
     })
 }
 

@@ -46,6 +46,9 @@ pub enum Refused {
     /// A one-time token was used again for another body.
     #[error("the one-time token was used before")]
     Reused,
+    /// The provider's public keys are not at hand.
+    #[error("the provider's public keys are not at hand")]
+    Keyless,
 }
 
 impl Refused {
@@ -57,6 +60,7 @@ impl Refused {
             Self::Mismatch => "mismatch",
             Self::Stale => "stale",
             Self::Reused => "reused",
+            Self::Keyless => "keyless",
         }
     }
 }

@@ -4,7 +4,8 @@
 use super::body::{Document, FilePart};
 use super::convert;
 use super::error::{Detail, Unreadable};
-use super::map::{Broken, Item, Normalized, decode_base64};
+use super::map::decode_base64;
+use super::normalized::{Broken, Item, Normalized};
 use crate::envelope::{AttachmentSource, ChannelAttachment, ChannelMessage};
 use crate::limits::{
     CONTENT_CHARS, EXTERNAL_ID_CHARS, NAME_CHARS, SUBJECT_CHARS, WEBHOOK_ATTACHMENTS, WEBHOOK_MESSAGES,
@@ -54,6 +55,7 @@ pub(super) fn attachment_of_file(file: &FilePart) -> ChannelAttachment {
     ChannelAttachment {
         filename: file.filename.clone().filter(|name| !name.is_empty()),
         content_type: file.content_type.clone(),
+        content_id: None,
         size_bytes: u64::try_from(file.bytes.len()).ok(),
         source: AttachmentSource::Bytes(file.bytes.clone()),
     }
@@ -296,7 +298,13 @@ fn attachments(fields: &mut Fields<'_>, message: &mut ChannelMessage) {
                 AttachmentSource::Bytes(bytes) => u64::try_from(bytes.len()).ok(),
                 AttachmentSource::Url(_) => None,
             };
-            message.attachments.push(ChannelAttachment { filename, content_type, size_bytes, source });
+            message.attachments.push(ChannelAttachment {
+                filename,
+                content_type,
+                content_id: None,
+                size_bytes,
+                source,
+            });
         }
     }
 }

@@ -1,58 +1,25 @@
 //! Mappings: from a body of any shape to messages, by selectors. A malformed item stands alone in
 //! [`Normalized::broken`]; its neighbours go on.
 
+use super::attachments::AttachmentRule;
 use super::body::Document;
 use super::condition::{Condition, Found};
 use super::convert::{DirectionRule, TimeRule};
 use super::error::{Detail, Fault, Unreadable};
+use super::mail::MailRule;
+use super::normalized::{Broken, Item, Normalized};
 use super::request::Received;
 use super::selectors::{Fallbacks, Scope, Selector};
 use super::settings::Table;
-use crate::envelope::{AttachmentSource, ChannelAttachment, ChannelMessage};
-use crate::limits::{EXTERNAL_ID_CHARS, WEBHOOK_ATTACHMENTS, WEBHOOK_MESSAGES};
+use crate::envelope::{Alias, Change, ChangeKind, ChannelMessage};
+use crate::limits::{EXTERNAL_ID_CHARS, WEBHOOK_MESSAGES};
 use crate::model::JsonMap;
+use crate::model::message::Role;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::HashSet;
-
-/// What a body holds.
-#[derive(Debug, Default, PartialEq)]
-pub struct Normalized {
-    /// What became of its items, in their order, each with its position among all items.
-    pub items: Vec<(u32, Item)>,
-    /// Items that are meant as messages but cannot be read.
-    pub broken: Vec<Broken>,
-    /// Items that are no messages: receipts, typing, pings.
-    pub ignored: u32,
-}
-
-/// One item of a body.
-#[derive(Debug, PartialEq)]
-pub enum Item {
-    /// A message, taken apart.
-    Message(Box<ChannelMessage>),
-    /// A whole mail, RFC 5322.
-    Mail(Bytes),
-}
-
-/// An item that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
-    /// Its position among all items, from 0.
-    pub position: u32,
-    /// What is wrong with it.
-    pub details: Vec<Detail>,
-}
-
-impl Broken {
-    /// What is wrong, as one sentence.
-    #[must_use]
-    pub fn reason(&self) -> String {
-        super::error::sentence(&self.details)
-    }
-}
 
 /// One compiled `map` object.
 #[derive(Debug)]
@@ -76,26 +43,22 @@ pub(super) struct Map {
     attachments: Vec<AttachmentRule>,
     metadata: Vec<(String, Fallbacks)>,
     context: Vec<(String, Fallbacks)>,
+    /// Other ids of the same thread and person.
+    aliases: Vec<AliasRule>,
+    /// Where all of these hold, the thread is one of several people.
+    group: Vec<Condition>,
+    /// What it does to a message that is here already.
+    change: Option<ChangeKind>,
+    changed_at: Option<TimeRule>,
+    role: Option<Role>,
+    /// Which of our accounts with the provider it is for.
+    account: Option<Fallbacks>,
 }
 
 #[derive(Debug)]
-struct MailRule {
-    path: Fallbacks,
-    base64: bool,
-}
-
-#[derive(Debug)]
-struct AttachmentRule {
-    each: Option<Selector>,
-    url: Option<Fallbacks>,
-    /// An id that only the provider can resolve, kept as `SCHEME:ID`.
-    reference: Option<Fallbacks>,
-    base64: Option<Fallbacks>,
-    name: Option<Fallbacks>,
-    content_type: Option<Fallbacks>,
-    size: Option<Fallbacks>,
-    /// Also every file of a multipart body.
-    files: bool,
+struct AliasRule {
+    thread: Option<Fallbacks>,
+    participant: Option<Fallbacks>,
 }
 
 impl Map {
@@ -140,15 +103,40 @@ impl Map {
                 .collect::<Result<_, _>>()?,
             metadata: named("metadata")?,
             context: named("context")?,
+            aliases: table.tables("aliases")?.iter().map(AliasRule::compile).collect::<Result<_, _>>()?,
+            group: conditions("group")?,
+            change: table.word("change", &[("edit", ChangeKind::Edited), ("delete", ChangeKind::Deleted)])?,
+            changed_at: TimeRule::compile(table, "changedAt")?,
+            account: Fallbacks::optional(table, "account")?,
+            role: table.word(
+                "role",
+                &[("user", Role::User), ("assistant", Role::Assistant), ("system", Role::System)],
+            )?,
         };
         table.finish()?;
+        map.check(table)?;
+        Ok(map)
+    }
+
+    fn check(&self, table: &Table<'_>) -> Result<(), Fault> {
+        if self.change.is_some() && self.message_id.is_none() {
+            return Err(table.fault("messageId", "is required: which message has changed"));
+        }
+        if self.deletes() {
+            return Ok(());
+        }
+        let map = self;
         if map.mail.is_none() && map.thread.is_none() && map.participant.is_none() {
             return Err(table.fault("thread", "is required, or participant, or mail"));
         }
         if map.mail.is_none() && map.text.is_none() && map.html.is_none() {
             return Err(table.fault("text", "is required, or html, or mail"));
         }
-        Ok(map)
+        Ok(())
+    }
+
+    fn deletes(&self) -> bool {
+        self.change == Some(ChangeKind::Deleted)
     }
 
     /// Whether messages are known again by an id of the provider.
@@ -160,12 +148,21 @@ impl Map {
     pub fn each_identity_selector(&self, visit: &mut dyn FnMut(&Selector)) {
         let fields = [&self.thread, &self.participant, &self.email, &self.message_id];
         fields.into_iter().flatten().for_each(|field| field.each_selector(visit));
+        let aliases = self.aliases.iter().flat_map(|alias| [&alias.thread, &alias.participant]);
+        aliases.flatten().for_each(|field| field.each_selector(visit));
+        if let Some(mail) = &self.mail {
+            mail.each_field(&mut |field| field.each_selector(visit));
+        }
     }
 
     /// The same and the conditions: what a stored request must keep to be read again.
     pub fn each_selector(&self, visit: &mut dyn FnMut(&Selector)) {
         self.each_identity_selector(visit);
-        self.when.iter().chain(&self.skip).for_each(|condition| condition.each_selector(visit));
+        self.when
+            .iter()
+            .chain(&self.skip)
+            .chain(&self.group)
+            .for_each(|condition| condition.each_selector(visit));
         let fields = [&self.name, &self.subject, &self.text, &self.html];
         fields.into_iter().flatten().for_each(|field| field.each_selector(visit));
         self.metadata.iter().chain(&self.context).for_each(|(_, field)| field.each_selector(visit));
@@ -185,7 +182,7 @@ impl Map {
     }
 
     /// Whether the item at hand is for this map. `Err` names the condition that found nothing.
-    fn wants(&self, scope: &Scope<'_>) -> Result<bool, &str> {
+    fn wants(&self, scope: &Scope<'_>, accounts: &[String]) -> Result<bool, &str> {
         for condition in &self.when {
             match condition.check(scope) {
                 Found::Holds => {}
@@ -193,18 +190,56 @@ impl Map {
                 Found::Nothing => return Err(condition.key()),
             }
         }
+        let account = self.account.as_ref().filter(|_| !accounts.is_empty());
+        if account.is_some_and(|path| path.filled(scope).is_none_or(|id| !accounts.contains(&id))) {
+            return Ok(false);
+        }
         Ok(!self.skip.iter().any(|condition| condition.check(scope) == Found::Holds))
     }
 
     /// Reads the item at hand.
     fn read(&self, scope: &Scope<'_>) -> Result<Item, Vec<Detail>> {
-        if let Some(mail) = &self.mail
-            && let Some(text) = mail.path.filled(scope)
-        {
-            return mail.read(text);
+        if let Some(mail) = &self.mail {
+            if let Some(whole) = mail.whole(scope) {
+                return whole.map(|raw| Item::Mail { raw, linked: Vec::new() });
+            }
+            if mail.composes() {
+                let external_message_id = self.message_id.as_ref().and_then(|id| id.filled(scope));
+                let mut message = ChannelMessage { external_message_id, ..ChannelMessage::default() };
+                self.words(scope, &mut message);
+                return mail.compose(scope, message).map(|(raw, linked)| Item::Mail { raw, linked });
+            }
         }
         let mut message = ChannelMessage::default();
         let mut faults = Vec::new();
+        self.ids(scope, &mut message, &mut faults);
+        self.words(scope, &mut message);
+        message.sent_at = self.time.as_ref().and_then(|time| time.read(scope));
+        if let Some(direction) = &self.direction {
+            direction.apply(scope, &mut message);
+        }
+        if message.content.is_empty()
+            && message.content_html.is_none()
+            && message.attachments.is_empty()
+            && !self.deletes()
+        {
+            faults.push(Detail::new(
+                if self.text.is_some() { "map.text" } else { "map.html" },
+                "nothing is there",
+            ));
+        }
+        message.role = self.role;
+        message.metadata = values(&self.metadata, scope);
+        message.context = values(&self.context, scope);
+        message.change = self.change.map(|kind| {
+            let at = self.changed_at.as_ref().and_then(|time| time.read(scope));
+            Change { kind, at: at.unwrap_or_else(|| scope.received_at()) }
+        });
+        if faults.is_empty() { Ok(Item::Message(Box::new(message))) } else { Err(faults) }
+    }
+
+    /// Whose message it is, and which one.
+    fn ids(&self, scope: &Scope<'_>, message: &mut ChannelMessage, faults: &mut Vec<Detail>) {
         let mut id = |key: &'static str, field: &Option<Fallbacks>, needed: bool| {
             let text = field.as_ref()?.filled(scope);
             match &text {
@@ -216,62 +251,60 @@ impl Map {
             }
             text
         };
-        message.external_thread_id = id("map.thread", &self.thread, true);
-        message.external_participant_id = id("map.participant", &self.participant, self.thread.is_none());
+        let named = !self.deletes();
+        message.external_thread_id = id("map.thread", &self.thread, named);
+        message.external_participant_id =
+            id("map.participant", &self.participant, named && self.thread.is_none());
         message.external_message_id = id("map.messageId", &self.message_id, true);
+        message.aliases = self.aliases.iter().filter_map(|rule| rule.read(scope)).collect();
+        message.group = !self.group.is_empty()
+            && self.group.iter().all(|condition| condition.check(scope) == Found::Holds);
+    }
+
+    /// Who says what.
+    fn words(&self, scope: &Scope<'_>, message: &mut ChannelMessage) {
         let filled = |field: &Option<Fallbacks>| field.as_ref().and_then(|field| field.filled(scope));
         message.participant_name = filled(&self.name);
         message.participant_email = filled(&self.email).filter(|email| email.contains('@'));
         message.subject = filled(&self.subject);
         message.content_html = filled(&self.html);
-        message.sent_at = self.time.as_ref().and_then(|time| time.read(scope));
-        if let Some(direction) = &self.direction {
-            direction.apply(scope, &mut message);
-        }
         for rule in &self.attachments {
             rule.collect(scope, &mut message.attachments);
         }
         // Empty text says less than a caption: it is taken only where nothing else is there.
         let text = self.text.as_ref().and_then(|text| text.filled(scope).or_else(|| text.text(scope)));
-        if text.as_ref().is_none_or(String::is_empty)
-            && message.content_html.is_none()
-            && message.attachments.is_empty()
-        {
-            faults.push(Detail::new(
-                if self.text.is_some() { "map.text" } else { "map.html" },
-                "nothing is there",
-            ));
-        }
         message.content = text.unwrap_or_default();
-        message.metadata = values(&self.metadata, scope);
-        message.context = values(&self.context, scope);
-        if faults.is_empty() { Ok(Item::Message(Box::new(message))) } else { Err(faults) }
+    }
+}
+
+impl AliasRule {
+    fn compile(table: &Table<'_>) -> Result<Self, Fault> {
+        let made = Self {
+            thread: Fallbacks::optional(table, "thread")?,
+            participant: Fallbacks::optional(table, "participant")?,
+        };
+        table.finish()?;
+        if made.thread.is_none() && made.participant.is_none() {
+            return Err(table.fault("thread", "is required, or participant"));
+        }
+        Ok(made)
+    }
+
+    /// The alias, if every id that it names is there.
+    fn read(&self, scope: &Scope<'_>) -> Option<Alias> {
+        let get = |field: &Option<Fallbacks>| match field {
+            Some(field) => field.filled(scope).map(Some),
+            None => Some(None),
+        };
+        let (thread, participant) = (get(&self.thread)?, get(&self.participant)?);
+        let fits =
+            |id: &Option<String>| id.as_ref().is_none_or(|id| id.chars().nth(EXTERNAL_ID_CHARS).is_none());
+        (fits(&thread) && fits(&participant)).then_some(Alias { thread, participant })
     }
 }
 
 fn values(fields: &[(String, Fallbacks)], scope: &Scope<'_>) -> JsonMap {
     fields.iter().filter_map(|(name, field)| Some((name.clone(), field.value(scope)?.into_owned()))).collect()
-}
-
-impl MailRule {
-    fn compile(table: &Table<'_>) -> Result<Self, Fault> {
-        let made = Self {
-            path: Fallbacks::required(table, "path")?,
-            base64: table.word("encoding", &[("text", false), ("base64", true)])?.unwrap_or(false),
-        };
-        table.finish()?;
-        Ok(made)
-    }
-
-    fn read(&self, text: String) -> Result<Item, Vec<Detail>> {
-        if !self.base64 {
-            return Ok(Item::Mail(text.into()));
-        }
-        match decode_base64(&text) {
-            Some(bytes) => Ok(Item::Mail(bytes)),
-            None => Err(vec![Detail::new("map.mail", "is not base64")]),
-        }
-    }
 }
 
 /// Base64 with or without line breaks and padding.
@@ -288,65 +321,12 @@ pub(super) fn decode_base64(text: &str) -> Option<Bytes> {
     engine.decode(packed).ok().map(Bytes::from)
 }
 
-impl AttachmentRule {
-    fn compile(table: &Table<'_>) -> Result<Self, Fault> {
-        let made = Self {
-            each: table.text("each")?.map(|text| Selector::compile(&table.at("each"), text)).transpose()?,
-            url: Fallbacks::optional(table, "url")?,
-            reference: Fallbacks::optional(table, "ref")?,
-            base64: Fallbacks::optional(table, "base64")?,
-            name: Fallbacks::optional(table, "name")?,
-            content_type: Fallbacks::optional(table, "contentType")?,
-            size: Fallbacks::optional(table, "size")?,
-            files: table.flag("files")?,
-        };
-        table.finish()?;
-        if made.url.is_none() && made.reference.is_none() && made.base64.is_none() && !made.files {
-            return Err(table.fault("url", "is required, or base64, ref or files"));
-        }
-        Ok(made)
-    }
-
-    fn collect(&self, scope: &Scope<'_>, into: &mut Vec<ChannelAttachment>) {
-        let scopes: Vec<Scope<'_>> = match &self.each {
-            Some(each) => each.all(scope).into_iter().map(|item| scope.within(item)).collect(),
-            None => vec![scope.clone()],
-        };
-        for scope in scopes {
-            if into.len() >= WEBHOOK_ATTACHMENTS {
-                return;
-            }
-            let filled = |field: &Option<Fallbacks>| field.as_ref().and_then(|field| field.filled(&scope));
-            let bytes =
-                filled(&self.base64).and_then(|text| decode_base64(&text)).map(AttachmentSource::Bytes);
-            let Some(source) = bytes
-                .or_else(|| filled(&self.url).or_else(|| filled(&self.reference)).map(AttachmentSource::Url))
-            else {
-                continue;
-            };
-            let size_bytes = match &source {
-                AttachmentSource::Bytes(bytes) => u64::try_from(bytes.len()).ok(),
-                AttachmentSource::Url(_) => filled(&self.size).and_then(|size| size.parse().ok()),
-            };
-            into.push(ChannelAttachment {
-                filename: filled(&self.name),
-                content_type: filled(&self.content_type),
-                size_bytes,
-                source,
-            });
-        }
-        if self.files {
-            let room = WEBHOOK_ATTACHMENTS.saturating_sub(into.len());
-            into.extend(scope.files().iter().take(room).map(super::generic::attachment_of_file));
-        }
-    }
-}
-
 /// Reads a body by its maps. `recognized` says that the body is of the provider's shape although no
-/// item came of it.
+/// item came of it; `accounts`, that only items for these of our accounts are messages.
 pub(super) fn normalize(
     maps: &[Map],
     recognized: &[Condition],
+    accounts: &[String],
     document: &Document,
     request: &Received<'_>,
 ) -> Result<Normalized, Unreadable> {
@@ -365,9 +345,10 @@ pub(super) fn normalize(
                 ));
             }
             let address = std::ptr::from_ref(scope.item());
-            match map.wants(&scope) {
+            match map.wants(&scope, accounts) {
                 Ok(true) => {
-                    taken.insert(address);
+                    // What holds a message is not ignored either.
+                    taken.extend(scope.items().map(std::ptr::from_ref));
                     match map.read(&scope) {
                         Ok(item) => out.items.push((position, item)),
                         Err(details) => out.broken.push(Broken { position, details }),

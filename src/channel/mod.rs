@@ -6,6 +6,7 @@
 //! writes for a `custom` surface.
 
 mod answer;
+mod attachments;
 mod body;
 mod compile;
 mod condition;
@@ -15,19 +16,26 @@ mod form;
 mod generic;
 mod handshake;
 mod json;
+mod jwt;
+mod mail;
 mod map;
 mod media;
 mod multipart;
 mod network;
+mod normalized;
 mod preset;
+mod proofs;
+mod publickey;
 mod record;
 mod request;
 mod selectors;
 mod settings;
 mod signature;
 mod signed;
+mod sns;
 mod standard;
 mod template;
+mod trial;
 mod verify;
 
 #[cfg(test)]
@@ -38,12 +46,13 @@ pub use body::{Document, FilePart};
 pub use compile::{Channel, Limits, Proof, resolve_environment};
 pub use error::{Detail, Refused, SpecError, Unreadable};
 pub use handshake::Challenge;
-pub use map::{Broken, Item, Normalized};
 pub use media::{Media, MediaPlan, MediaRequest};
 pub use network::Network;
+pub use normalized::{Broken, Item, Normalized};
 pub use preset::names as preset_names;
-pub use record::{Record, generic_json};
+pub use record::{Record, generic_json, item_json};
 pub use request::{HeaderList, Headers, Received, allowed_headers};
+pub use trial::{Trial, trial};
 
 #[cfg(doc)]
 use crate::envelope::ChannelMessage;

@@ -27,6 +27,11 @@ pub(super) fn boundary(content_type: &str) -> Option<&str> {
     (!value.is_empty() && value.len() <= 200).then_some(value)
 }
 
+/// The charset of a `Content-Type` value.
+pub(super) fn charset(content_type: &str) -> Option<&str> {
+    parameter(content_type, "charset").filter(|value| !value.is_empty())
+}
+
 /// Takes a body apart. The error is a sentence.
 pub(super) fn parse(body: &Bytes, boundary: &str) -> Result<Vec<Part>, String> {
     let dashes = format!("--{boundary}");

@@ -3,10 +3,13 @@
 
 use super::compile::Channel;
 use super::form;
+use super::normalized::Item;
 use super::request::{HeaderList, Received, allowed_headers};
-use crate::envelope::{AttachmentSource, ChannelMessage};
+use crate::email;
+use crate::envelope::{Alias, AttachmentSource, ChangeKind, ChannelAttachment, ChannelMessage};
 use crate::ids::DeliveryId;
 use crate::model::JsonMap;
+use crate::model::message::Direction;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -119,16 +122,61 @@ pub fn generic_json(message: &ChannelMessage) -> Value {
         .attachments
         .iter()
         .map(|attachment| {
-            let url = match &attachment.source {
-                AttachmentSource::Url(url) => Some(url),
-                AttachmentSource::Bytes(_) => None,
+            let (url, size) = match &attachment.source {
+                AttachmentSource::Url(url) => (Some(url), attachment.size_bytes),
+                AttachmentSource::Bytes(bytes) => (None, u64::try_from(bytes.len()).ok()),
             };
-            json!({"filename": attachment.filename, "contentType": attachment.content_type,
-                "size": attachment.size_bytes, "url": url})
+            json!({"filename": attachment.filename, "contentType": attachment.content_type, "size": size, "url": url})
         })
         .collect();
     put("attachments", (!attachments.is_empty()).then_some(Value::Array(attachments)));
+    put("aliases", (!message.aliases.is_empty()).then(|| message.aliases.iter().map(alias_json).collect()));
+    put("group", message.group.then_some(Value::Bool(true)));
+    put("change", message.change.map(|change| change_word(change.kind).into()));
     put("context", map(&message.context));
     put("metadata", map(&message.metadata));
     Value::Object(out)
+}
+
+fn alias_json(alias: &Alias) -> Value {
+    json!({"externalThreadId": alias.thread, "externalParticipantId": alias.participant})
+}
+
+fn change_word(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Edited => "edit",
+        ChangeKind::Deleted => "delete",
+    }
+}
+
+/// An item in the names of the generic body: a message, or what is read of a mail.
+#[must_use]
+pub fn item_json(item: &Item) -> Value {
+    let (raw, linked) = match item {
+        Item::Message(message) => return generic_json(message),
+        Item::Mail { raw, linked } => (raw, linked),
+    };
+    let mail = email::read(raw);
+    let name = |id: &String| Some(id.clone());
+    let attached = mail.attachments.into_iter().map(|part| ChannelAttachment {
+        filename: part.filename,
+        content_type: Some(part.content_type),
+        content_id: part.content_id,
+        size_bytes: None,
+        source: AttachmentSource::Bytes(part.data.into()),
+    });
+    generic_json(&ChannelMessage {
+        external_thread_id: mail.references.first().or(mail.message_id.as_ref()).and_then(name),
+        external_participant_id: mail.from.as_ref().map(|from| from.email.clone()),
+        external_message_id: mail.message_id.clone(),
+        participant_name: mail.from.as_ref().and_then(|from| from.name.clone()),
+        participant_email: mail.from.as_ref().map(|from| from.email.clone()),
+        content: mail.content,
+        content_html: mail.content_html,
+        subject: mail.subject,
+        direction: Some(Direction::Inbound),
+        sent_at: mail.date,
+        attachments: attached.chain(linked.iter().cloned()).collect(),
+        ..ChannelMessage::default()
+    })
 }

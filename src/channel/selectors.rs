@@ -40,6 +40,11 @@ impl<'a> Scope<'a> {
         self.items.last().copied().unwrap_or(&Value::Null)
     }
 
+    /// From the whole body to the item at hand.
+    pub fn items(&self) -> impl Iterator<Item = &'a Value> {
+        self.items.iter().copied()
+    }
+
     pub fn received_at(&self) -> jiff::Timestamp {
         self.request.received_at
     }

@@ -1,6 +1,7 @@
 //! Keys and compares. Every compare takes the same time whatever differs; lengths of secrets are
 //! hidden by comparing digests. A prepared HMAC key costs no key schedule per request.
 
+use super::publickey::{Hash, PublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use ring::{digest, hmac, signature};
@@ -18,7 +19,7 @@ impl Encoding {
     /// both alphabets of base64.
     pub fn decode(self, text: &str) -> Option<Vec<u8>> {
         // Longer than any signature: not worth decoding.
-        if text.is_empty() || text.len() > 1_024 {
+        if text.is_empty() || text.len() > 2_048 {
             return None;
         }
         match self {
@@ -49,14 +50,20 @@ fn hex(text: &[u8]) -> Option<Vec<u8>> {
 pub(super) enum Algorithm {
     HmacSha1,
     HmacSha256,
+    HmacSha384,
     HmacSha512,
     Ed25519,
+    /// PKCS #1 1.5 with SHA-256.
+    Rsa,
+    /// ECDSA on P-256 with SHA-256, ASN.1.
+    P256,
 }
 
 /// A key ready for use. No `Debug` of its content.
 pub(super) enum Key {
     Hmac(hmac::Key),
     Ed25519(Vec<u8>),
+    Public(PublicKey),
 }
 
 impl std::fmt::Debug for Key {
@@ -72,6 +79,13 @@ impl Key {
         Ok(match algorithm {
             Algorithm::HmacSha1 => Self::Hmac(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret)),
             Algorithm::HmacSha256 => Self::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret)),
+            Algorithm::HmacSha384 => Self::Hmac(hmac::Key::new(hmac::HMAC_SHA384, secret)),
+            Algorithm::Rsa | Algorithm::P256 => {
+                let text = std::str::from_utf8(secret).unwrap_or_default();
+                let key = PublicKey::parse(text)
+                    .filter(|key| matches!(key, PublicKey::P256(_)) == matches!(algorithm, Algorithm::P256));
+                Self::Public(key.ok_or("must be the provider's public key (PEM or base64)")?)
+            }
             Algorithm::HmacSha512 => Self::Hmac(hmac::Key::new(hmac::HMAC_SHA512, secret)),
             Algorithm::Ed25519 => {
                 let text = std::str::from_utf8(secret).unwrap_or_default();
@@ -95,6 +109,7 @@ impl Key {
                 }
                 bool::from(context.sign().as_ref().ct_eq(proof))
             }
+            Self::Public(key) => key.verifies(Hash::Sha256, &pieces.concat(), proof),
             Self::Ed25519(key) => signature::UnparsedPublicKey::new(&signature::ED25519, key)
                 .verify(&pieces.concat(), proof)
                 .is_ok(),

@@ -133,7 +133,7 @@ impl Signed {
     }
 
     /// Checks one request.
-    pub fn check(&self, request: &Received<'_>, document: Option<&Document>) -> Result<(), Refused> {
+    pub fn check(&self, request: &Received<'_>, document: Option<&Document>) -> Result<usize, Refused> {
         let separator = self.separator.as_deref();
         let given = self.place.read(request, document).ok_or(Refused::Missing)?;
         let proofs: Vec<Vec<u8>> = candidates(&given, separator, &self.prefix)
@@ -148,13 +148,16 @@ impl Signed {
             return Err(Refused::Mismatch);
         }
         let document = if self.template.covers_params() { form } else { document.and_then(Document::value) };
-        let urls = self.urls(request);
+        let urls = match (&self.public_url, self.template.covers_url()) {
+            (Some(configured), true) => spellings(configured, request),
+            _ => vec![String::new()],
+        };
         let bodies: &[&[u8]] = if request.wire.as_ptr() == request.body.as_ptr() {
             &[request.body]
         } else {
             &[request.wire, request.body]
         };
-        let mut found = false;
+        let mut found = None;
         for url in &urls {
             for raw in bodies {
                 let pieces = self
@@ -163,44 +166,41 @@ impl Signed {
                     .ok_or(Refused::Missing)?;
                 let pieces: Vec<&[u8]> = pieces.iter().map(AsRef::as_ref).collect();
                 for proof in &proofs {
-                    found |= any(&self.keys, |key| key.verifies(&pieces, proof)).is_ok();
+                    let fitting = any(&self.keys, |key| key.verifies(&pieces, proof)).ok();
+                    found = fitting.or(found);
                 }
             }
         }
-        if found { Ok(()) } else { Err(Refused::Mismatch) }
+        found.ok_or(Refused::Mismatch)
     }
+}
 
-    /// The spellings under which the sender may know our URL: as configured, with the path and the
-    /// query of this request where the setting has none, and each with and without the default port.
-    fn urls(&self, request: &Received<'_>) -> Vec<String> {
-        if !self.template.covers_url() {
-            return vec![String::new()];
-        }
-        let configured = self.public_url.as_deref().unwrap_or_default();
-        let (scheme, rest) = configured.split_once("://").unwrap_or(("https", configured));
-        let (authority, path) = match rest.find('/') {
-            Some(at) => rest.split_at_checked(at).unwrap_or((rest, "")),
-            None => (rest, ""),
-        };
-        let mut tails = vec![path.to_owned()];
-        if matches!(path, "" | "/") {
-            tails = vec![request.target.to_owned()];
-        } else if !path.contains('?') && !request.query().is_empty() {
-            tails.insert(0, format!("{path}?{}", request.query()));
-        }
-        let port = if scheme == "http" { ":80" } else { ":443" };
-        let bare = authority.strip_suffix(port).unwrap_or(authority);
-        let has_port =
-            bare.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-        let mut urls = Vec::new();
-        for tail in tails {
-            urls.push(format!("{scheme}://{bare}{tail}"));
-            if !has_port {
-                urls.push(format!("{scheme}://{bare}{port}{tail}"));
-            }
-        }
-        urls
+/// The spellings under which the sender may know our URL: as configured, with the path and the query
+/// of this request where the setting has none, and each with and without the default port.
+pub(super) fn spellings(configured: &str, request: &Received<'_>) -> Vec<String> {
+    let (scheme, rest) = configured.split_once("://").unwrap_or(("https", configured));
+    let (authority, path) = match rest.find('/') {
+        Some(at) => rest.split_at_checked(at).unwrap_or((rest, "")),
+        None => (rest, ""),
+    };
+    let mut tails = vec![path.to_owned()];
+    if matches!(path, "" | "/") {
+        tails = vec![request.target.to_owned()];
+    } else if !path.contains('?') && !request.query().is_empty() {
+        tails.insert(0, format!("{path}?{}", request.query()));
     }
+    let port = if scheme == "http" { ":80" } else { ":443" };
+    let bare = authority.strip_suffix(port).unwrap_or(authority);
+    let has_port =
+        bare.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let mut urls = Vec::new();
+    for tail in tails {
+        urls.push(format!("{scheme}://{bare}{tail}"));
+        if !has_port {
+            urls.push(format!("{scheme}://{bare}{port}{tail}"));
+        }
+    }
+    urls
 }
 
 /// Twilio signs the URL alone for bodies that are no form, and puts the body's SHA-256 into it.

@@ -11,7 +11,7 @@ pub(super) fn standard_webhooks(
     request: &Received<'_>,
     keys: &[Key],
     tolerance_seconds: i64,
-) -> Result<(), Refused> {
+) -> Result<usize, Refused> {
     let family = if request.headers.get("webhook-signature").is_some() { "webhook" } else { "svix" };
     let (id, stamp, proof) = match family {
         "webhook" => ("webhook-id", "webhook-timestamp", "webhook-signature"),
@@ -33,17 +33,17 @@ pub(super) fn standard_webhooks(
     if proofs.is_empty() {
         return Err(Refused::Missing);
     }
-    let mut found = false;
+    let mut found = None;
     let same = request.wire.as_ptr() == request.body.as_ptr();
     for raw in [request.body, request.wire].into_iter().take(if same { 1 } else { 2 }) {
         let pieces = [id.as_bytes(), b".", stamp.as_bytes(), b".", raw];
         for (is_public_key, proof) in &proofs {
             let fits =
                 |key: &Key| matches!(key, Key::Ed25519(_)) == *is_public_key && key.verifies(&pieces, proof);
-            found |= any(keys, fits).is_ok();
+            found = any(keys, fits).ok().or(found);
         }
     }
-    if found { Ok(()) } else { Err(Refused::Mismatch) }
+    found.ok_or(Refused::Mismatch)
 }
 
 /// Whether a timestamp is near enough, on either side. Every number is taken without overflow.

@@ -85,7 +85,7 @@ impl Post {
             .into_iter()
             .map(|(_, item)| match item {
                 Item::Message(message) => *message,
-                Item::Mail(_) => panic!("a mail"),
+                Item::Mail { .. } => panic!("a mail"),
             })
             .collect()
     }
@@ -95,4 +95,6 @@ mod fixtures;
 mod generic;
 mod mapping;
 mod proof;
+mod samples;
 mod settings;
+mod tokens;

@@ -3,10 +3,12 @@
 
 use super::body::Document;
 use super::error::{Fault, Refused};
+use super::jwt::Jwt;
 use super::request::Received;
 use super::settings::{Table, duration_seconds};
 use super::signature::{Algorithm, Encoding, Key, Token, standard_webhooks_keys};
 use super::signed::Signed;
+use super::sns::Sns;
 use super::standard::standard_webhooks;
 use crate::limits::WEBHOOK_TOLERANCE_SECONDS;
 use serde_json::Value;
@@ -20,6 +22,10 @@ pub(super) struct Secrets {
     pub basic: Option<String>,
     /// The public URL of the surface, for schemes that sign it.
     pub public_url: Option<String>,
+    /// Our own id with the provider, for tokens that are made out to somebody.
+    pub app_id: Option<String>,
+    /// Topics of Amazon SNS that are ours.
+    pub topics: Vec<String>,
 }
 
 /// One way to prove who sent a request.
@@ -49,6 +55,8 @@ enum Scheme {
     Basic {
         tokens: Vec<Token>,
     },
+    Jwt(Box<Jwt>),
+    Sns(Sns),
     Unsigned,
 }
 
@@ -65,6 +73,8 @@ pub(super) enum Place {
 pub struct Verified {
     /// A token that may be used for one body only.
     pub once: Option<String>,
+    /// The position of the key that proved it, for logs; none where there are no keys of ours.
+    pub key: Option<usize>,
 }
 
 impl Place {
@@ -105,6 +115,10 @@ impl Verifier {
             ("hmac-sha256", Kind::Signed(Algorithm::HmacSha256)),
             ("hmac-sha512", Kind::Signed(Algorithm::HmacSha512)),
             ("ed25519", Kind::Signed(Algorithm::Ed25519)),
+            ("rsa-sha256", Kind::Signed(Algorithm::Rsa)),
+            ("ecdsa-p256-sha256", Kind::Signed(Algorithm::P256)),
+            ("jwt", Kind::Jwt),
+            ("sns", Kind::Sns),
             ("static", Kind::Static),
             ("basic", Kind::Basic),
             ("standard-webhooks", Kind::StandardWebhooks),
@@ -139,6 +153,13 @@ impl Verifier {
                 keys: every_key(&secrets.list, standard_webhooks_keys)?,
                 tolerance_seconds: tolerance(table)?,
             },
+            Kind::Jwt => {
+                if preset {
+                    trusts_body = table.flag("trustBody")?;
+                }
+                Scheme::Jwt(Box::new(Jwt::compile(table, secrets)?))
+            }
+            Kind::Sns => Scheme::Sns(Sns::compile(table, secrets)?),
             Kind::None => Scheme::Unsigned,
         };
         table.finish()?;
@@ -156,6 +177,7 @@ impl Verifier {
         match &self.scheme {
             Scheme::Signed(signed) => signed.needs_document() || self.once.is_some(),
             Scheme::Static { place, .. } => matches!(place, Place::Body(_)),
+            Scheme::Sns(_) => true,
             _ => false,
         }
     }
@@ -164,6 +186,7 @@ impl Verifier {
     pub fn authenticates_body(&self) -> bool {
         match &self.scheme {
             Scheme::Signed(signed) => self.trusts_body || signed.template().covers_body(),
+            Scheme::Jwt(jwt) => self.trusts_body || jwt.covers_body(),
             _ => true,
         }
     }
@@ -177,6 +200,7 @@ impl Verifier {
                     .iter()
                     .any(|signed| signed.eq_ignore_ascii_case(name))
             }
+            Scheme::Jwt(_) | Scheme::Sns(_) => false,
             _ => true,
         }
     }
@@ -185,31 +209,57 @@ impl Verifier {
     pub fn authenticates_query(&self) -> bool {
         match &self.scheme {
             Scheme::Signed(signed) => signed.template().covers_url(),
-            Scheme::StandardWebhooks { .. } => false,
+            Scheme::StandardWebhooks { .. } | Scheme::Sns(_) => false,
+            Scheme::Jwt(jwt) => jwt.covers_url(),
             _ => true,
         }
     }
 
-    /// Checks one request.
-    pub fn check(&self, request: &Received<'_>, document: Option<&Document>) -> Result<Verified, Refused> {
+    /// Whether it is checked by keys that the provider publishes.
+    pub fn takes_keys(&self) -> bool {
         match &self.scheme {
-            Scheme::Unsigned => {}
-            Scheme::Signed(signed) => signed.check(request, document)?,
+            Scheme::Jwt(jwt) => jwt.keys_address().is_some(),
+            Scheme::Sns(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Where the provider's public keys are that this request is checked by.
+    pub fn keys_address(&self, document: Option<&Document>) -> Option<String> {
+        match &self.scheme {
+            Scheme::Jwt(jwt) => jwt.keys_address().map(str::to_owned),
+            Scheme::Sns(sns) => document.and_then(|document| sns.key_address(document)),
+            _ => None,
+        }
+    }
+
+    /// Checks one request; `keys` is what stands at [`Self::keys_address`].
+    pub fn check(
+        &self,
+        request: &Received<'_>,
+        document: Option<&Document>,
+        keys: Option<&[u8]>,
+    ) -> Result<Verified, Refused> {
+        let key = match &self.scheme {
+            Scheme::Unsigned => None,
+            Scheme::Jwt(jwt) => jwt.check(request, keys).map(|()| None)?,
+            Scheme::Sns(sns) => sns.check(request, document, keys).map(|()| None)?,
+            Scheme::Signed(signed) => Some(signed.check(request, document)?),
             Scheme::StandardWebhooks { keys, tolerance_seconds } => {
-                standard_webhooks(request, keys, *tolerance_seconds)?;
+                Some(standard_webhooks(request, keys, *tolerance_seconds)?)
             }
             Scheme::Static { place, prefix, tokens } => {
                 let given = place.read(request, document).ok_or(Refused::Missing)?;
                 let given = strip(&given, prefix).ok_or(Refused::Missing)?;
-                any(tokens, |token| token.equals(given.as_bytes()))?;
+                Some(any(tokens, |token| token.equals(given.as_bytes()))?)
             }
             Scheme::Basic { tokens } => {
                 let given = request.headers.get("authorization").ok_or(Refused::Missing)?;
                 let coded = strip(given, "Basic ").ok_or(Refused::Missing)?;
                 let pair = Encoding::Base64.decode(coded.trim()).ok_or(Refused::Missing)?;
-                any(tokens, |token| token.equals(&pair))?;
+                Some(any(tokens, |token| token.equals(&pair))?)
             }
-        }
+        };
         let once = match &self.once {
             Some(pointer) => {
                 let place = Place::Body(pointer.clone());
@@ -217,7 +267,7 @@ impl Verifier {
             }
             None => None,
         };
-        Ok(Verified { once })
+        Ok(Verified { once, key })
     }
 }
 
@@ -227,6 +277,8 @@ enum Kind {
     Static,
     Basic,
     StandardWebhooks,
+    Jwt,
+    Sns,
     None,
 }
 
@@ -234,9 +286,14 @@ fn secret_key(position: usize) -> String {
     format!("inbound.secrets[{position}]")
 }
 
-/// Every key is tried, whichever fits: the time does not tell which secret it was.
-pub(super) fn any<K>(keys: &[K], mut fits: impl FnMut(&K) -> bool) -> Result<(), Refused> {
-    if keys.iter().fold(false, |found, key| fits(key) | found) { Ok(()) } else { Err(Refused::Mismatch) }
+/// The position of the key that fits. Every key is tried, whichever it is: the time does not tell which
+/// secret it was.
+pub(super) fn any<K>(keys: &[K], mut fits: impl FnMut(&K) -> bool) -> Result<usize, Refused> {
+    let mut found = None;
+    for (position, key) in keys.iter().enumerate() {
+        found = if fits(key) { Some(position) } else { found };
+    }
+    found.ok_or(Refused::Mismatch)
 }
 
 /// `text` behind `prefix`, whose case does not matter (`Bearer`, `SHA256=`).

@@ -28,6 +28,8 @@ pub enum Command {
     /// Let a paused surface take messages again.
     #[command(after_help = "Example:\n  inlet surfaces resume support-mail")]
     Resume(One),
+    /// Show what a saved payload would become; nothing is stored.
+    Test(super::trial::Test),
     /// Remove a surface with every conversation on it.
     Remove(Remove),
 }
@@ -114,6 +116,10 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<Exi
         }
         Command::Pause(one) => set_status(&one, "paused", config).await?,
         Command::Resume(one) => set_status(&one, "active", config).await?,
+        Command::Test(arguments) => {
+            let now = crate::clock::Clock::now(&crate::clock::SystemClock);
+            super::trial::run(&arguments, config, now).await?;
+        }
         Command::Remove(arguments) => {
             let worker = Worker::new(&arguments.worker, config)?;
             let id = cell(&find(&worker, &arguments.surface).await?, "id");

@@ -6,6 +6,7 @@ use super::{AppState, events, health, imap, messaging, openapi, surfaces, webhoo
 use axum::Router;
 use axum::http::{StatusCode, Uri};
 use axum::middleware;
+use axum::routing::post;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -38,6 +39,9 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(surfaces::read::read, surfaces::update::update, surfaces::delete::delete))
         .routes(routes!(surfaces::dead_letters::dead_letters))
         .routes(routes!(surfaces::replay::replay))
+        .routes(routes!(surfaces::replay_all::replay_all))
+        .routes(routes!(surfaces::dead_letter::dead_letter))
+        .routes(routes!(surfaces::discard::discard))
         .routes(routes!(surfaces::mapping_test::mapping_test))
         .routes(routes!(webhooks::receive::receive, webhooks::challenge::challenge))
         .routes(routes!(webhooks::receive::receive_at_product, webhooks::challenge::challenge_at_product))
@@ -47,6 +51,11 @@ fn routes() -> OpenApiRouter<AppState> {
 pub fn router(state: AppState) -> Router {
     let (router, _) = routes().split_for_parts();
     router
+        // Some providers put a slash behind every address.
+        .route(
+            "/v1/webhooks/{surfaceId}/",
+            post(webhooks::receive::receive).get(webhooks::challenge::challenge),
+        )
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(panicked))

@@ -121,6 +121,8 @@ fn builder(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
+        // A sender that hangs up behind its whole request has sent it: it is kept all the same.
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
         .max_buf_size(HEADER_BYTES)

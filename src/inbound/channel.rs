@@ -2,7 +2,7 @@
 
 use super::{AttachmentData, InboundAttachment, InboundMessage, SurfaceSettings, label};
 use crate::email::html;
-use crate::envelope::{AttachmentSource, ChannelAttachment, ChannelMessage, Origin};
+use crate::envelope::{AttachmentSource, ChangeKind, ChannelAttachment, ChannelMessage, Origin};
 use crate::ids::SurfaceId;
 use crate::limits;
 use crate::matching::decide::Rule;
@@ -14,8 +14,10 @@ use crate::model::message::{Direction, Role};
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// How long the same words of the same person without an id are taken for one message, in seconds.
-const SAME_WORDS_SECONDS: i64 = 300;
+/// Messages without id and time are told apart by the half minute in which they came. The same words are
+/// looked for in this one and in the one before: a repeat within 30 seconds is always a sender's second
+/// try, one after 60 seconds never is.
+const SAME_WORDS_SECONDS: i64 = 30;
 
 pub(super) fn normalize(
     surface_id: SurfaceId,
@@ -27,24 +29,25 @@ pub(super) fn normalize(
     let thread_id = message.external_thread_id.as_deref().and_then(|id| label(id, limits::EXTERNAL_ID_CHARS));
     let counterpart = counterpart(&message);
     let participant = counterpart.as_ref().map(|who| who.external_id.as_str());
-    let thread = keys::thread(&settings.kind, settings.joins_strangers, thread_id.as_deref(), participant);
     let participant_key = participant.filter(|_| !settings.is_email()).map(keys::participant);
-    let (keys, rule) = match (thread, participant_key) {
-        (Some(key), _) => (vec![key], Rule::Thread),
-        (None, Some(key)) => (vec![key], Rule::Participant),
-        (None, None) => (Vec::new(), Rule::Opened),
-    };
+    let (keys, rule) = ways(&message, thread_id.as_deref(), participant, settings);
     let (direction, role) = speaker(message.direction, message.role);
-    let external_message_id = external_id(&message, received_at);
+    let known_by = KnownBy::of(&message, received_at);
+    let identity = |id: &str| keys::identity(&settings.kind, id);
     let (content, content_html) = body(&message);
     let mut metadata = message.metadata;
     metadata.entry("flags").or_insert_with(|| Value::Object(JsonMap::new()));
+    if let Some(change) = message.change.filter(|change| change.kind == ChangeKind::Edited) {
+        metadata.insert("editedAt".to_owned(), change.at.to_string().into());
+    }
     InboundMessage {
         surface_id,
         origin,
         received_at,
-        identity: keys::identity(&settings.kind, &external_message_id),
+        identity: identity(&known_by.id),
         fingerprint: keys::any_fingerprint(),
+        earlier: known_by.earlier.as_deref().map(identity),
+        change: message.change,
         keys,
         rule,
         participant_key,
@@ -70,8 +73,40 @@ pub(super) fn normalize(
         backfill: false,
         source: None,
         oversized: false,
-        external_message_id,
+        external_message_id: known_by.id,
     }
+}
+
+/// What leads to its conversation, and by which rule: its own ids, then the other ids of the same thread
+/// and person, so that a message that carries both joins what each of them opened.
+fn ways(
+    message: &ChannelMessage,
+    thread_id: Option<&str>,
+    participant: Option<&str>,
+    settings: &SurfaceSettings,
+) -> (Vec<KeyHash>, Rule) {
+    let joins = settings.joins_strangers || message.group;
+    let thread = |thread_id, participant| keys::thread(&settings.kind, joins, thread_id, participant);
+    let aliases = message
+        .aliases
+        .iter()
+        .map(|alias| (alias.thread.as_deref().or(thread_id), alias.participant.as_deref().or(participant)));
+    let mut ways: Vec<KeyHash> = Vec::new();
+    let mut add = |way: Option<KeyHash>| {
+        if let Some(way) = way.filter(|way| !ways.contains(way)) {
+            ways.push(way);
+        }
+    };
+    if thread_id.is_some() {
+        add(thread(thread_id, participant));
+        aliases.for_each(|(thread_id, participant)| add(thread(thread_id, participant)));
+        return (ways, Rule::Thread);
+    }
+    let person = |id: Option<&str>| id.filter(|_| !settings.is_email()).map(keys::participant);
+    add(person(participant));
+    aliases.for_each(|(_, participant)| add(person(participant)));
+    let rule = if ways.is_empty() { Rule::Opened } else { Rule::Participant };
+    (ways, rule)
 }
 
 fn counterpart(message: &ChannelMessage) -> Option<Participant> {
@@ -94,20 +129,46 @@ fn speaker(direction: Option<Direction>, role: Option<Role>) -> (Option<Directio
     }
 }
 
-fn external_id(message: &ChannelMessage, received_at: Timestamp) -> String {
-    if let Some(id) =
-        message.external_message_id.as_deref().and_then(|id| label(id, limits::EXTERNAL_ID_CHARS))
-    {
-        return id;
+/// The external id of a message, or what stands in for it.
+struct KnownBy {
+    id: String,
+    /// What would have stood in a moment earlier.
+    earlier: Option<String>,
+}
+
+impl KnownBy {
+    fn of(message: &ChannelMessage, received_at: Timestamp) -> Self {
+        let own = message.external_message_id.as_deref();
+        if let Some(id) = own.and_then(|id| label(id, limits::EXTERNAL_ID_CHARS)) {
+            return Self { id, earlier: None };
+        }
+        if let Some(time) = message.sent_at {
+            return Self { id: digest(message, time.as_microsecond()), earlier: None };
+        }
+        let window = received_at.as_second().div_euclid(SAME_WORDS_SECONDS);
+        Self { id: digest(message, window), earlier: Some(digest(message, window - 1)) }
     }
-    let time = message
-        .sent_at
-        .map_or_else(|| received_at.as_second() / SAME_WORDS_SECONDS, Timestamp::as_microsecond);
+}
+
+/// Everything that a message without an id says. The same words twice in one request are two messages.
+fn digest(message: &ChannelMessage, time: i64) -> String {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let mut attached = Vec::new();
+    for attachment in &message.attachments {
+        match &attachment.source {
+            AttachmentSource::Bytes(bytes) => attached.extend_from_slice(&KeyHash::of(&[bytes]).0),
+            AttachmentSource::Url(url) => attached.extend_from_slice(&KeyHash::of(&[url.as_bytes()]).0),
+        }
+    }
     let hash = KeyHash::of(&[
-        message.external_thread_id.as_deref().unwrap_or_default().as_bytes(),
-        message.external_participant_id.as_deref().unwrap_or_default().as_bytes(),
+        text(&message.external_thread_id).as_bytes(),
+        text(&message.external_participant_id).as_bytes(),
+        message.direction.map_or("", Direction::as_str).as_bytes(),
         message.content.as_bytes(),
+        text(&message.content_html).as_bytes(),
+        &attached,
         &time.to_be_bytes(),
+        &message.occurrence.to_be_bytes(),
     ]);
     format!("sha256:{hash:?}")
 }
@@ -132,15 +193,15 @@ fn clean(text: &str) -> String {
     unified.chars().filter(keep).take(limits::CONTENT_CHARS).collect()
 }
 
-fn attachment(attachment: ChannelAttachment) -> InboundAttachment {
+pub(super) fn attachment(attachment: ChannelAttachment) -> InboundAttachment {
     let name = attachment.filename.as_deref().map(|name| name.rsplit(['/', '\\']).next().unwrap_or(name));
     let content_type = attachment.content_type.as_deref().and_then(|kind| label(kind, limits::NAME_CHARS));
     InboundAttachment {
         filename: name.and_then(|name| label(name, limits::NAME_CHARS)),
         content_type: content_type
             .map_or_else(|| "application/octet-stream".to_owned(), |kind| kind.to_lowercase()),
-        content_id: None,
-        inline: false,
+        inline: attachment.content_id.is_some(),
+        content_id: attachment.content_id,
         data: match attachment.source {
             AttachmentSource::Bytes(bytes) => AttachmentData::Bytes(bytes),
             AttachmentSource::Url(url) => AttachmentData::Url { url, size_bytes: attachment.size_bytes },

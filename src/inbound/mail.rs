@@ -49,6 +49,8 @@ pub(super) fn normalize(
         received_at,
         identity: keys::mail(&external_message_id),
         fingerprint: KeyHash::shorten(&mail.fingerprint),
+        earlier: None,
+        change: None,
         keys,
         rule: Rule::References,
         participant_key: None,

@@ -12,7 +12,7 @@ mod tests;
 
 pub use settings::SurfaceSettings;
 
-use crate::envelope::{Envelope, Origin, Payload};
+use crate::envelope::{Change, ChangeKind, Envelope, Origin, Payload};
 use crate::ids::SurfaceId;
 use crate::matching::decide::{Policy, Rule};
 use crate::model::JsonMap;
@@ -37,6 +37,10 @@ pub struct InboundMessage {
     pub identity: KeyHash,
     /// ...unless this differs as well.
     pub fingerprint: KeyHash,
+    /// The identity that it would have had a moment earlier, where time is part of it.
+    pub earlier: Option<KeyHash>,
+    /// What it does to the stored message of that identity.
+    pub change: Option<Change>,
     /// What leads to its conversation, nearest first (see [`crate::matching::decide::Candidate`]).
     pub keys: Vec<KeyHash>,
     /// By which rule those keys match.
@@ -89,6 +93,14 @@ pub struct InboundMessage {
     pub oversized: bool,
 }
 
+impl InboundMessage {
+    /// Whether it takes another message back instead of saying something.
+    #[must_use]
+    pub fn deletes(&self) -> bool {
+        self.change.is_some_and(|change| change.kind == ChangeKind::Deleted)
+    }
+}
+
 /// Something that came with a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboundAttachment {
@@ -124,6 +136,11 @@ pub fn normalize(envelope: Envelope, settings: &SurfaceSettings) -> InboundMessa
     let Envelope { surface_id, origin, received_at, payload, .. } = envelope;
     match payload {
         Payload::Mail(raw) => mail::normalize(surface_id, origin, received_at, raw, None, settings),
+        Payload::LinkedMail { raw, linked } => {
+            let mut message = mail::normalize(surface_id, origin, received_at, raw, None, settings);
+            message.attachments.extend(linked.into_iter().map(channel::attachment));
+            message
+        }
         Payload::OversizedMail { header, size_bytes } => {
             mail::normalize(surface_id, origin, received_at, header, Some(size_bytes), settings)
         }

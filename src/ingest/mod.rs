@@ -6,6 +6,7 @@
 //! data that the store refuses is split until the culprit stands alone and is kept as a dead letter.
 
 mod attempt;
+mod changes;
 mod complete;
 mod gather;
 mod mailbox;

@@ -132,7 +132,7 @@ fn read(envelope: Envelope, settings: &SurfaceSettings, ids: &Ids) -> Read {
 /// The envelope with only the head of its source: what is read when reading the whole fails.
 fn bare(envelope: &Envelope) -> Envelope {
     let payload = match &envelope.payload {
-        Payload::Mail(raw) => {
+        Payload::Mail(raw) | Payload::LinkedMail { raw, .. } => {
             let end =
                 raw.windows(4).position(|four| four == b"\r\n\r\n").map_or(raw.len().min(4_096), |at| at + 4);
             Payload::OversizedMail { header: raw.slice(..end), size_bytes: raw.len() as u64 }

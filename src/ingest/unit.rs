@@ -53,6 +53,8 @@ pub(super) enum Fate {
     CopyOfNew(usize),
     /// A copy of what is stored.
     Known(Identity),
+    /// It takes a message back that is not here.
+    Nothing,
 }
 
 impl Unit<'_> {
@@ -89,8 +91,12 @@ impl Unit<'_> {
         tx: &mut Tx,
         reads: &[&'r Read],
     ) -> Result<(Vec<Fate>, Vec<Fresh<'r>>), StoreError> {
-        let keys: Vec<_> =
-            reads.iter().map(|read| (read.message.surface_id, read.message.identity)).collect();
+        let keys: Vec<_> = reads
+            .iter()
+            .map(|read| &read.message)
+            .flat_map(|it| [Some(it.identity), it.earlier].map(|key| key.map(|key| (it.surface_id, key))))
+            .flatten()
+            .collect();
         let mut known = by_place(tx.find_identities(self.tenant, &keys).await?);
         let seconds = seconds(reads, &known);
         if !seconds.is_empty() {
@@ -233,6 +239,14 @@ fn place<'r>(
     in_batch: &mut HashMap<(SurfaceId, KeyHash), usize>,
     fresh: &mut Vec<Fresh<'r>>,
 ) -> Fate {
+    if let Some(earlier) = read.message.earlier.map(|key| (read.message.surface_id, key)) {
+        if let Some(stored) = known.get(&earlier) {
+            return Fate::Known(stored.clone());
+        }
+        if let Some(position) = in_batch.get(&earlier) {
+            return Fate::CopyOfNew(*position);
+        }
+    }
     for claim in [Claim::own(read), Claim::second(read)] {
         let place = (read.message.surface_id, claim.identity);
         let same = |other| claim.is_second || keys::same_message(other, read.message.fingerprint);
@@ -246,6 +260,8 @@ fn place<'r>(
             if same(first.read.message.fingerprint) {
                 return Fate::CopyOfNew(position);
             }
+        } else if read.message.deletes() {
+            return Fate::Nothing;
         } else {
             in_batch.insert(place, fresh.len());
             fresh.push(Fresh::of(read, claim));

@@ -39,9 +39,10 @@ impl Writing<'_> {
         self.write_conversations(tx, &tallies).await?;
         self.write_keys(tx).await?;
         self.write_messages(tx).await?;
-        let outbound = self.write_outbound_copies(tx).await?;
+        let mut changed = self.write_outbound_copies(tx).await?;
+        changed.extend(self.write_changes(tx).await?);
         self.write_deliveries(tx).await?;
-        tx.insert_events(self.unit.tenant, &self.events(&outbound)).await?;
+        tx.insert_events(self.unit.tenant, &self.events(&changed)).await?;
         let receipts: Vec<Receipt> =
             self.fates.iter().zip(self.reads).map(|(fate, read)| self.receipt(fate, read)).collect();
         self.write_progress(tx, &receipts).await?;
@@ -217,7 +218,7 @@ impl Writing<'_> {
         let copies: Vec<MessageId> = known
             .filter_map(|(fate, _)| match fate {
                 Fate::Known(identity) => identity.message_id,
-                Fate::New(_) | Fate::CopyOfNew(_) => None,
+                Fate::New(_) | Fate::CopyOfNew(_) | Fate::Nothing => None,
             })
             .collect();
         if copies.is_empty() {
@@ -234,7 +235,7 @@ impl Writing<'_> {
         tx.insert_dead_letters(self.unit.tenant, &letters).await
     }
 
-    fn events(&self, outbound: &[MessageId]) -> Vec<Event> {
+    fn events(&self, changed: &[MessageId]) -> Vec<Event> {
         let mut events = Vec::new();
         let mut tell = |kind, surface_id, conversation_id, message_id, merged, backfill| {
             events.push(Event {
@@ -280,7 +281,7 @@ impl Writing<'_> {
         for (fate, read) in self.fates.iter().zip(self.reads) {
             if let Fate::Known(Identity { message_id: Some(id), conversation_id: Some(conversation), .. }) =
                 fate
-                && outbound.contains(id)
+                && changed.contains(id)
             {
                 let surface = read.message.surface_id;
                 tell(
@@ -325,6 +326,7 @@ impl Writing<'_> {
         match fate {
             Fate::New(position) => new(*position, read.outcome_when_new()),
             Fate::CopyOfNew(position) => new(*position, copy),
+            Fate::Nothing => Receipt { outcome: copy, message_id: None, conversation_id: None },
             Fate::Known(identity) => Receipt {
                 outcome: copy,
                 message_id: identity.message_id,

@@ -182,6 +182,47 @@ impl Tx {
         Ok(!self.work.fetch(update).await?.is_empty())
     }
 
+    /// These messages as they are, each once, locked until the transaction ends.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn lock_messages(&mut self, tenant: TenantId, ids: &[MessageId]) -> Result<Vec<Message>> {
+        let mut sorted = ids.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let select = Statement::new(format!(
+            "WITH {{rows}} SELECT {COLUMNS} FROM r CROSS JOIN messages m
+             WHERE m.tenant_id = r.tenant_id AND m.id = r.id ORDER BY m.id {{for_update:m}}"
+        ));
+        let rows = Rowset::of(tenant, &sorted).uuid("id", |id| id.0);
+        read_messages(&self.work.fetch(select.rows(rows)).await?)
+    }
+
+    /// Writes text, HTML and metadata of these messages anew.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn rewrite_messages(&mut self, tenant: TenantId, messages: &[Message]) -> Result<()> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let update = Statement::new(
+            "WITH {rows} UPDATE messages SET content = r.content, content_html = r.content_html,
+                metadata = r.metadata
+             FROM r WHERE messages.tenant_id = r.tenant_id AND messages.id = r.id",
+        );
+        let metadata: HashMap<MessageId, String> = messages
+            .iter()
+            .map(|message| (message.id, serde_json::Value::Object(message.metadata.clone()).to_string()))
+            .collect();
+        let rows = Rowset::of(tenant, messages)
+            .uuid("id", |message| message.id.0)
+            .text("content", |message| message.content.as_str())
+            .maybe_text("content_html", |message| message.content_html.as_deref())
+            .text("metadata", |message| metadata.get(&message.id).map_or("{}", String::as_str));
+        self.work.execute(update.rows(rows)).await.map(drop)
+    }
+
     /// Makes these messages outbound (role assistant): their copies were found among what we sent.
     /// Gives those that changed.
     ///

@@ -95,7 +95,7 @@ fn absurd_times_fall_back_to_arrival() {
         let got = match post.normalized(&open()) {
             Ok(normalized) => match &normalized.items[0].1 {
                 Item::Message(message) => message.sent_at.map(Timestamp::as_second),
-                Item::Mail(_) => panic!(),
+                Item::Mail { .. } => panic!(),
             },
             // A year that no RFC 3339 text has is no time at all.
             Err(_) => None,
@@ -143,5 +143,5 @@ fn a_signed_delivery_id_stands_in_for_a_missing_message_id() {
 fn a_mail_as_body_stays_a_mail() {
     let post = Post::new("From: a@b.c\r\n\r\nhi").header("Content-Type", "message/rfc822");
     let normalized = post.normalized(&open()).unwrap();
-    assert!(matches!(&normalized.items[0].1, Item::Mail(raw) if raw.len() == 17));
+    assert!(matches!(&normalized.items[0].1, Item::Mail { raw, .. } if raw.len() == 17));
 }

@@ -91,6 +91,10 @@ fn any_secret_of_the_list_is_accepted() {
     let both = spec(json!(["new-secret-1", "old-secret-1"]));
     assert_eq!(post("new-secret-1").verified(&both), Ok(()));
     assert_eq!(post("old-secret-1").verified(&both), Ok(()));
+    // Which one it was is known by its place, never by its value.
+    for (secret, place) in [("new-secret-1", 0), ("old-secret-1", 1)] {
+        assert_eq!(both.verify(&post(secret).request()).unwrap().key, Some(place));
+    }
     assert_eq!(post("old-secret-1").verified(&spec(json!(["new-secret-1"]))), Err(Refused::Mismatch));
 }
 
@@ -213,10 +217,8 @@ fn the_vectors_of_others_verify() {
             assert!(channel.verify(&Received { received_at: at, ..post.request() }).is_ok());
             slack += 1;
         } else {
-            let channel = channel(json!({"provider": "custom", "secret": format!("{:0<8}", get("secret")),
-                "publicUrl": get("url"),
-                "verify": {"scheme": "hmac-sha1", "header": "X-Twilio-Signature", "encoding": "base64", "signed": "{url}{params}"},
-                "map": {"thread": "$.From", "messageId": "$.CallSid", "text": "$.Digits"}}));
+            let channel =
+                channel(json!({"provider": "twilio", "secret": get("secret"), "publicUrl": get("url")}));
             let pairs: Vec<String> = vector["params"]
                 .as_object()
                 .unwrap()
@@ -226,10 +228,89 @@ fn the_vectors_of_others_verify() {
             let post = Post::new(pairs.join("&"))
                 .header("Content-Type", "application/x-www-form-urlencoded")
                 .header("X-Twilio-Signature", get("signature"));
-            // The vector's secret is shorter than we let anybody choose: not this key.
-            assert_eq!(post.verified(&channel), Err(Refused::Mismatch));
+            assert_eq!(post.verified(&channel), Ok(()));
+            let other = Post::new(pairs.join("&").replace("1234", "1235"))
+                .header("Content-Type", "application/x-www-form-urlencoded")
+                .header("X-Twilio-Signature", get("signature"));
+            assert_eq!(other.verified(&channel), Err(Refused::Mismatch));
             twilio += 1;
         }
     }
     assert!(slack > 0 && twilio > 0);
+}
+
+fn twilio(url: &str) -> Channel {
+    channel(json!({"provider": "twilio", "secret": "12345", "publicUrl": url}))
+}
+
+fn twilio_proof(text: &str) -> String {
+    STANDARD.encode(mac(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"12345", text.as_bytes()))
+}
+
+#[test]
+fn e17_the_public_address_is_signed_with_and_without_its_port() {
+    let form = "From=%2B1&Body=hi";
+    let post = |signed: &str| {
+        let mut post = Post::new(form)
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .header("X-Forwarded-Host", "evil.example")
+            .header("X-Twilio-Signature", twilio_proof(&format!("{signed}BodyhiFrom+1")));
+        post.target = "/v1/webhooks/x?a=1".to_owned();
+        post
+    };
+    for public in [
+        "https://in.example.org",
+        "https://in.example.org:443",
+        "https://in.example.org/",
+        "https://in.example.org/v1/webhooks/x",
+    ] {
+        for signed in
+            ["https://in.example.org/v1/webhooks/x?a=1", "https://in.example.org:443/v1/webhooks/x?a=1"]
+        {
+            assert_eq!(post(signed).verified(&twilio(public)), Ok(()), "{public} {signed}");
+        }
+        for other in [
+            "https://evil.example/v1/webhooks/x?a=1",
+            "http://in.example.org/v1/webhooks/x?a=1",
+            "https://in.example.org/v1/webhooks/x?a=2",
+        ] {
+            assert_eq!(post(other).verified(&twilio(public)), Err(Refused::Mismatch), "{public} {other}");
+        }
+    }
+}
+
+#[test]
+fn e18_a_json_body_is_bound_by_its_hash_in_the_url() {
+    let body = r#"{"MessageSid":"SM1"}"#;
+    let hash = hex(ring::digest::digest(&ring::digest::SHA256, body.as_bytes()).as_ref());
+    let target = format!("/hook?bodySHA256={hash}");
+    let post = |body: &'static str, target: &str| {
+        let mut post = Post::new(body)
+            .header("X-Twilio-Signature", twilio_proof(&format!("https://in.example.org{target}")));
+        post.target = target.to_owned();
+        post
+    };
+    let channel = twilio("https://in.example.org");
+    assert_eq!(post(body, &target).verified(&channel), Ok(()));
+    assert_eq!(post(r#"{"MessageSid":"SM2"}"#, &target).verified(&channel), Err(Refused::Mismatch));
+    assert_eq!(post(body, "/hook").verified(&channel), Err(Refused::Mismatch));
+}
+
+#[test]
+fn e24_probes_with_bad_ed25519_signatures_do_not_pass() {
+    let pair = ring::signature::Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let key = hex(ring::signature::KeyPair::public_key(&pair).as_ref());
+    let channel = channel(json!({"provider": "custom", "secret": key,
+        "verify": {"scheme": "ed25519", "header": "X-Signature-Ed25519", "signed": "{header:X-Signature-Timestamp}{raw}",
+            "timestamp": {"from": "header:X-Signature-Timestamp"}},
+        "map": {"thread": "$.channel_id", "messageId": "$.id", "text": "$.data"}}));
+    let post = |signed: &str| {
+        Post::new("{}")
+            .header("X-Signature-Timestamp", NOW.to_string())
+            .header("X-Signature-Ed25519", hex(pair.sign(signed.as_bytes()).as_ref()))
+    };
+    assert_eq!(post(&format!("{NOW}{{}}")).verified(&channel), Ok(()));
+    assert_eq!(post(&format!("{NOW}{{ }}")).verified(&channel), Err(Refused::Mismatch));
+    assert_eq!(post("").header("X-Signature-Ed25519", "00").verified(&channel), Err(Refused::Mismatch));
+    assert_eq!(post("").header("X-Signature-Ed25519", "zz").verified(&channel), Err(Refused::Missing));
 }

@@ -89,38 +89,61 @@ fn label(text: &str) -> Option<(Field, &str)> {
 pub(super) fn block(lines: &[Line<'_>], start: usize) -> Option<Block> {
     let first = lines.get(start)?;
     label(first.bare)?;
-    let depth = first.depth;
-    let mut fields: Vec<(Field, String)> = Vec::new();
-    let mut at = start;
-    let mut end = start;
-    while at < lines.len().min(start + BLOCK_MAX) {
-        let Some(line) = lines.get(at).filter(|line| line.depth == depth || line.is_blank()) else { break };
-        if let Some((field, value)) = label(line.bare) {
-            if field != Field::Other && fields.iter().any(|(known, _)| *known == field) {
-                break;
-            }
-            fields.push((field, value.to_owned()));
-            at += 1;
-            end = at;
-            continue;
-        }
-        let Some(next) = next_label(lines, at, depth, &fields) else { break };
-        if let Some((_, value)) = fields.last_mut() {
-            for folded in lines.get(at..next).unwrap_or_default().iter().filter(|line| !line.is_blank()) {
-                if !value.is_empty() {
-                    value.push(' ');
-                }
-                value.push_str(folded.bare);
-            }
-        }
-        at = next;
-    }
+    let (fields, end) = fields(lines, start, first.depth);
     let above = start.checked_sub(1).and_then(|above| lines.get(above));
     let below = || lines.iter().skip(end).take(PATCH_LINES).any(|line| is_patch_line(&line.folded));
     let addressed = fields.iter().any(|(field, _)| matches!(field, Field::To | Field::Sent));
     let patch = above.is_some_and(|above| is_patch_start(&above.folded))
         || (!addressed && fields.len() >= 2 && below());
-    Some(Block { end, depth, patch, fields })
+    Some(Block { end, depth: first.depth, patch, fields })
+}
+
+/// The fields from `start` on, and the line after the last.
+fn fields(lines: &[Line<'_>], start: usize, depth: usize) -> (Vec<(Field, String)>, usize) {
+    let mut fields: Vec<(Field, String)> = Vec::new();
+    let mut at = start;
+    let mut end = start;
+    // Tables that were made text put a value on the line below its label.
+    let mut stacked = false;
+    while at < lines.len().min(start + BLOCK_MAX) {
+        let Some(line) = lines.get(at).filter(|line| line.depth == depth || line.is_blank()) else { break };
+        let starved = fields.last().is_some_and(|(_, value)| value.is_empty());
+        let found = label(line.bare);
+        let known = |field: Field| field != Field::Other && fields.iter().any(|(known, _)| *known == field);
+        if let Some((field, value)) = found.filter(|(field, _)| !known(*field)) {
+            fields.push((field, value.to_owned()));
+            at += 1;
+            end = at;
+            continue;
+        }
+        // "Subject:" and below it "Re: ladder"; or the value of the last label.
+        if starved && !line.is_blank() && (found.is_some() || stacked) {
+            fold_into(&mut fields, std::slice::from_ref(line));
+            at += 1;
+            end = at;
+            stacked = true;
+            continue;
+        }
+        if found.is_some() {
+            break;
+        }
+        let Some(next) = next_label(lines, at, depth, &fields) else { break };
+        stacked |= starved;
+        fold_into(&mut fields, lines.get(at..next).unwrap_or_default());
+        at = next;
+    }
+    (fields, end)
+}
+
+/// Adds lines to the value of the last field.
+fn fold_into(fields: &mut [(Field, String)], lines: &[Line<'_>]) {
+    let Some((_, value)) = fields.last_mut() else { return };
+    for folded in lines.iter().filter(|line| !line.is_blank()) {
+        if !value.is_empty() {
+            value.push(' ');
+        }
+        value.push_str(folded.bare);
+    }
 }
 
 /// `From 0123abc... Mon Sep 17 00:00:00 2001`.

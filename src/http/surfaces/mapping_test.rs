@@ -1,8 +1,7 @@
 //! `POST /v1/surfaces/{surfaceId}/mapping/test`.
 
 use super::visible_surface;
-use crate::channel::{Channel, HeaderList, Item, Received, Unreadable, generic_json};
-use crate::email;
+use crate::channel::{self, Channel, HeaderList, Trial};
 use crate::http::error::{ErrorBody, Problem};
 use crate::http::extract::{Body, Id};
 use crate::http::fields::{Fields, FromFields};
@@ -13,9 +12,8 @@ use crate::model::JsonMap;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use bytes::Bytes;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// A payload to be read as if it had come.
@@ -90,58 +88,13 @@ pub async fn mapping_test(
 }
 
 fn read(channel: &Channel, trial: &MappingTrial, now: jiff::Timestamp) -> Result<MappingOutcome, ApiError> {
-    let mut headers = HeaderList::default();
-    for (name, value) in trial.headers.iter().flatten() {
-        headers.0.push((name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
-    }
-    let is_named = headers.0.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-    if !is_named {
-        headers.0.push(("content-type".to_owned(), "application/json".to_owned()));
-    }
-    let body: Bytes = match &trial.payload {
-        Value::String(text) if is_named => text.clone().into(),
-        payload => payload.to_string().into(),
-    };
-    let request = Received {
-        method: "POST",
-        target: "/",
-        headers: &headers,
-        wire: &body,
-        body: &body,
-        received_at: now,
-    };
-    let normalized = channel
-        .read_again(&request)
-        .and_then(|document| channel.normalize(&request, document))
-        .map_err(|error| match error {
-            Unreadable::Malformed(details) => unreadable(
-                details.into_iter().map(|one| Problem { path: one.path, message: one.message }).collect(),
-            ),
-            Unreadable::ContentType => unreadable(vec![Problem {
-                path: "headers.content-type".to_owned(),
-                message: "is not taken by this surface".to_owned(),
-            }]),
-        })?;
-    if let Some(broken) = normalized.broken.into_iter().next() {
-        let name = |one: crate::channel::Detail| Problem { path: one.path, message: one.message };
-        return Err(unreadable(broken.details.into_iter().map(name).collect()));
-    }
-    let envelopes = normalized.items.iter().map(|(_, item)| show(item)).collect();
-    Ok(MappingOutcome { envelopes, ignored: normalized.ignored })
-}
-
-fn show(item: &Item) -> Value {
-    match item {
-        Item::Message(message) => generic_json(message),
-        Item::Mail(raw) => {
-            let mail = email::read(raw);
-            json!({
-                "externalMessageId": mail.message_id,
-                "participant": mail.from.map(|from| json!({"name": from.name, "email": from.email})),
-                "subject": mail.subject,
-                "content": mail.content,
-            })
-        }
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let headers = trial.headers.iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect();
+    match channel::trial(channel, &trial.payload, HeaderList(headers), now) {
+        Ok(Trial { envelopes, ignored }) => Ok(MappingOutcome { envelopes, ignored }),
+        Err(details) => Err(unreadable(
+            details.into_iter().map(|one| Problem { path: one.path, message: one.message }).collect(),
+        )),
     }
 }
 

@@ -3,12 +3,15 @@
 //! of its settings before they are kept.
 
 pub mod create;
+pub mod dead_letter;
 pub mod dead_letters;
 pub mod delete;
+pub mod discard;
 pub mod list;
 pub mod mapping_test;
 pub mod read;
 pub mod replay;
+pub mod replay_all;
 pub mod update;
 
 use super::error::Problem;

@@ -51,21 +51,41 @@ pub async fn replay(
 ) -> Result<Json<ReplayOutcome>, ApiError> {
     caller.require(Scope::SurfacesWrite)?;
     visible_surface(&state, &caller, surface_id).await?;
+    let letter = find_letter(&state, &caller, surface_id, id).await?;
+    match replay_letter(&state, &caller, &letter).await? {
+        Ok(outcome) => Ok(Json(outcome)),
+        Err(details) => Err(still_unreadable(details)),
+    }
+}
+
+/// A dead letter of that surface.
+pub(super) async fn find_letter(
+    state: &AppState,
+    caller: &Caller,
+    surface_id: SurfaceId,
+    id: DeadLetterId,
+) -> Result<DeadLetter, ApiError> {
     let letter = state.store.get_dead_letter(caller.tenant_id, id).await?;
-    let letter = letter
-        .filter(|letter| letter.surface_id == surface_id)
-        .ok_or_else(|| ApiError::not_found("Dead letter"))?;
+    letter.filter(|letter| letter.surface_id == surface_id).ok_or_else(|| ApiError::not_found("Dead letter"))
+}
+
+/// Reads one letter again and says so on it; the inner error is what is still wrong.
+pub(super) async fn replay_letter(
+    state: &AppState,
+    caller: &Caller,
+    letter: &DeadLetter,
+) -> Result<Result<ReplayOutcome, Vec<Detail>>, ApiError> {
     let found = match Record::from_json(&letter.origin) {
-        Some(record) => request_envelopes(&state, &letter, &record).await?,
-        None => Ok(vec![mail_envelope(&state, &caller, letter.clone()).await?]),
+        Some(record) => request_envelopes(state, letter, &record).await?,
+        None => Ok(vec![mail_envelope(state, caller, letter.clone()).await?]),
     };
     let envelopes = match found {
         Ok(envelopes) => envelopes,
         Err(details) => {
             let reason =
                 details.first().map_or_else(String::new, |one| format!("{}: {}", one.path, one.message));
-            retry(|| settle(&state, &caller, id, letter.status, &reason)).await?;
-            return Err(still_unreadable(details));
+            retry(|| settle(state, caller, letter.id, letter.status, &reason)).await?;
+            return Ok(Err(details));
         }
     };
     let item = Item { envelopes, ..Item::default() };
@@ -82,13 +102,13 @@ pub async fn replay(
     }
     if refused {
         let reason = "the store refuses it again".to_owned();
-        return Err(still_unreadable(vec![Detail { path: String::new(), message: reason }]));
+        return Ok(Err(vec![Detail { path: String::new(), message: reason }]));
     }
-    retry(|| settle(&state, &caller, id, DeadLetterStatus::Replayed, &letter.reason)).await?;
+    retry(|| settle(state, caller, letter.id, DeadLetterStatus::Replayed, &letter.reason)).await?;
     if let Some(message) = outcome.messages.first() {
-        retry(|| account_for(&state, &caller, &letter, message.id)).await?;
+        retry(|| account_for(state, caller, letter, message.id)).await?;
     }
-    Ok(Json(outcome))
+    Ok(Ok(outcome))
 }
 
 /// The messages of a webhook request, read by today's settings; the inner error is what is wrong.
@@ -214,7 +234,7 @@ fn gmail_ids(origin: &Value) -> Option<GmailIds> {
     Some(GmailIds { message_id: number("gmailMessageId")?, thread_id: number("gmailThreadId")? })
 }
 
-async fn settle(
+pub(super) async fn settle(
     state: &AppState,
     caller: &Caller,
     id: DeadLetterId,

@@ -105,7 +105,8 @@ pub(in crate::http) fn envelopes(
             received_at: request.received_at,
             payload: match item {
                 Item::Message(message) => Payload::Message(message),
-                Item::Mail(raw) => Payload::Mail(raw),
+                Item::Mail { raw, linked } if linked.is_empty() => Payload::Mail(raw),
+                Item::Mail { raw, linked } => Payload::LinkedMail { raw, linked },
             },
         })
         .collect()

@@ -7,7 +7,9 @@ pub mod challenge;
 mod decode;
 mod drain;
 mod keeping;
+mod keyring;
 mod outage;
+mod proving;
 pub mod receive;
 mod receivers;
 

@@ -2,6 +2,7 @@
 
 use super::keeping::Keeping;
 use super::outage::{self, Kept};
+use super::proving::{confirm, prove};
 use super::{Address, HeaderView, Receiver, decode, unverified};
 use crate::channel::{Answer, Challenge, Detail, Received, Refused, Unreadable};
 use crate::http::error::Problem;
@@ -128,23 +129,30 @@ async fn verified(
     request: &Received<'_>,
 ) -> Result<Response, ApiError> {
     let channel = &receiver.channel;
-    let proof = match channel.verify(request) {
+    let proof = match prove(state, channel, request).await? {
         Ok(proof) => proof,
+        Err(Refused::Missing) if channel.asks_again() => {
+            count(receiver, "unsigned", 1);
+            return Err(ApiError::unavailable(5));
+        }
         Err(reason) => return Ok(refuse(Some(receiver), reason.label())),
     };
+    tracing::debug!(surface.id = %receiver.surface_id, secret = proof.key, "a webhook request was proved");
     let once = proof.once.clone().map(|token| (token, KeyHash::of(&[request.body]).0));
     if once.as_ref().is_some_and(|(token, body)| receiver.admission.is_reused(token, *body)) {
         return Ok(refuse(Some(receiver), Refused::Reused.label()));
     }
+    let later = |error: ApiError, seconds| {
+        if channel.answer().refuses_for_now { ApiError::unavailable(seconds) } else { error }
+    };
     if !receiver.takes_messages {
-        return Err(ApiError::new(
-            StatusCode::NOT_FOUND,
-            "SURFACE_PAUSED",
-            "This surface takes no messages now.",
-        ));
+        let paused =
+            ApiError::new(StatusCode::NOT_FOUND, "SURFACE_PAUSED", "This surface takes no messages now.");
+        return Err(later(paused, 300));
     }
     if let Some(per_minute) = channel.limits().requests_per_minute {
-        receiver.admission.take(per_minute, request.received_at).map_err(ApiError::rate_limited)?;
+        let taken = receiver.admission.take(per_minute, request.received_at);
+        taken.map_err(|seconds| later(ApiError::rate_limited(seconds), seconds))?;
     }
     let read = channel.read(request, proof);
     if let Ok(document) = &read
@@ -152,6 +160,9 @@ async fn verified(
     {
         count(receiver, "handshake", 1);
         return Ok(answer_challenge(&challenge));
+    }
+    if let Some(url) = read.as_ref().ok().and_then(|document| channel.confirmation(document)) {
+        confirm(state, receiver.surface_id, url);
     }
     let delivery_id = state.ids.next();
     let intake = match read.and_then(|document| channel.normalize(request, document)) {
@@ -235,15 +246,22 @@ fn refuse(receiver: Option<&Receiver>, reason: &'static str) -> Response {
         reason,
         "a webhook request was refused"
     );
-    metrics::counter!("inlet_webhook_refused_total", "provider" => provider, "reason" => reason).increment(1);
+    let kind = receiver.map_or("none", |receiver| receiver.kind.as_str()).to_owned();
+    metrics::counter!(
+        "inlet_webhook_refused_total", "provider" => provider, "type" => kind, "reason" => reason
+    )
+    .increment(1);
     unverified()
 }
 
 fn count(receiver: &Receiver, outcome: &'static str, number: u32) {
     if number > 0 {
         let provider = receiver.channel.provider().to_owned();
-        metrics::counter!("inlet_webhook_messages_total", "provider" => provider, "outcome" => outcome)
-            .increment(u64::from(number));
+        let kind = receiver.kind.clone();
+        metrics::counter!(
+            "inlet_webhook_messages_total", "provider" => provider, "type" => kind, "outcome" => outcome
+        )
+        .increment(u64::from(number));
     }
 }
 

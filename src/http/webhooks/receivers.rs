@@ -5,6 +5,7 @@
 
 use super::admission::Admission;
 use super::budget::Budget;
+use super::keyring::Keyring;
 use crate::channel::Channel;
 use crate::http::{ApiError, AppState};
 use crate::ids::{SurfaceId, TenantId};
@@ -31,6 +32,8 @@ pub struct Receiver {
     pub tenant_id: TenantId,
     /// Which.
     pub surface_id: SurfaceId,
+    /// Its type.
+    pub kind: String,
     /// Whether it takes messages now.
     pub takes_messages: bool,
     /// How its webhooks are verified and read.
@@ -62,6 +65,8 @@ impl Lookup {
 pub struct Receivers {
     entries: Mutex<HashMap<SurfaceId, Lookup>>,
     pub(super) bodies: Budget,
+    /// Public keys of providers.
+    pub keyring: Keyring,
 }
 
 impl Receivers {
@@ -170,6 +175,7 @@ fn build(
     Ok(Some(Arc::new(Receiver {
         tenant_id,
         surface_id: surface.id,
+        kind: surface.kind.clone(),
         takes_messages: surface.status.takes_messages(),
         channel,
         admission: before.map_or_else(Arc::default, |before| before.admission.clone()),

@@ -47,7 +47,7 @@ fn identity(mail: &[u8]) -> Vec<u8> {
 
 fn source(payload: &Payload) -> &[u8] {
     match payload {
-        Payload::Mail(raw) => raw,
+        Payload::Mail(raw) | Payload::LinkedMail { raw, .. } => raw,
         Payload::OversizedMail { header, .. } => header,
         Payload::Message(_) => panic!("a mailbox gives mail"),
     }

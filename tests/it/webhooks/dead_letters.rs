@@ -90,7 +90,10 @@ async fn another_tenant_s_letters_are_not_there() {
         (Method::PUT, format!("/v1/surfaces/{id}")),
         (Method::DELETE, format!("/v1/surfaces/{id}")),
         (Method::GET, format!("/v1/surfaces/{id}/dead-letters")),
+        (Method::GET, format!("/v1/surfaces/{id}/dead-letters/{letter}")),
         (Method::POST, format!("/v1/surfaces/{id}/dead-letters/{letter}/replay")),
+        (Method::POST, format!("/v1/surfaces/{id}/dead-letters/{letter}/discard")),
+        (Method::POST, format!("/v1/surfaces/{id}/dead-letters/replay")),
         (Method::POST, format!("/v1/surfaces/{id}/mapping/test")),
     ] {
         let answer =
@@ -99,4 +102,44 @@ async fn another_tenant_s_letters_are_not_there() {
     }
     let listed = world.request(Method::GET, "/v1/surfaces", Some(&key), None).await.expect(200);
     assert_eq!(listed["data"], json!([]));
+}
+
+#[tokio::test]
+async fn e83_letters_are_shown_without_secrets_replayed_together_and_given_up() {
+    for world in World::each().await {
+        let settings = json!({"provider": "custom", "secret": "canary/secret-1",
+            "verify": {"scheme": "static", "from": "body:/key"}, "map": {"thread": "$.thread", "messageId": "$.id", "text": "$.text"}});
+        let id = surface(&world, "webhook", settings).await;
+        for number in 0..3 {
+            let text = if number == 2 { Value::Null } else { json!(format!("words {number}")) };
+            let body = json!({"key": "canary/secret-1", "id": number, "room": "r", "text": text});
+            assert_eq!(
+                send(&world, &id, &[("X-Request-Id", "r-1")], body.to_string()).await.expect(200)["quarantined"],
+                1
+            );
+        }
+        let list = format!("/v1/surfaces/{id}/dead-letters");
+        let letters = world.get(&list).await.expect(200);
+        let letter = format!("{list}/{}", letters["data"][0]["id"].as_str().unwrap());
+        let shown = world.get(&letter).await.expect(200);
+        assert_eq!(shown["headers"]["x-request-id"], "r-1");
+        assert!(shown["body"].as_str().unwrap().contains("\"room\":\"r\""), "{shown}");
+        assert!(!shown.to_string().contains("canary"), "{shown}");
+
+        let map = json!({"thread": "$.room", "messageId": "$.id", "text": "$.text"});
+        world.put(&format!("/v1/surfaces/{id}"), &json!({"inbound": {"map": map}})).await.expect(200);
+        let report = world.post(&format!("{list}/replay"), &json!({})).await.expect(200);
+        assert_eq!(report, json!({"accepted": 2, "replayed": 2, "failed": 1, "hasMore": false}));
+        let again = world.post(&format!("{list}/replay"), &json!({})).await.expect(200);
+        assert_eq!(again, json!({"accepted": 0, "replayed": 0, "failed": 1, "hasMore": false}));
+        assert_eq!(totals(&world, &id).await, (1, 2));
+
+        let given_up = world.post(&format!("{letter}/discard"), &json!({})).await.expect(200);
+        assert_eq!(given_up["status"], "discarded");
+        let open = world.get(&format!("{list}?status=open")).await.expect(200);
+        assert_eq!(open["data"], json!([]));
+        let done = letters["data"][1]["id"].as_str().unwrap();
+        let done = world.post(&format!("{list}/{done}/discard"), &json!({})).await.expect(200);
+        assert_eq!(done["status"], "replayed");
+    }
 }

@@ -1,9 +1,12 @@
 //! Webhooks over real HTTP: what is answered, what is stored, what survives.
 
 mod bad_input;
+mod commands;
 mod crash;
 mod daemon;
 mod dead_letters;
+mod expectations;
+mod identity;
 mod media;
 mod outage;
 mod parallel;

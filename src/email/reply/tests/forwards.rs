@@ -147,3 +147,15 @@ fn a_sender_may_have_no_address() {
         "-----Original Message-----\nFrom: Nils Aaker\nSent: 18 May 2022\nTo: Ann\nSubject: Crane\n\nHello";
     assert_eq!(cut_mail(text, Some("Fwd: Crane")).forward.unwrap().from, Some(person("Nils Aaker", "")));
 }
+
+#[test]
+fn headers_of_a_table_stand_below_their_labels() {
+    let text = format!(
+        "-------- Forwarded Message --------\nSubject:\nCrane\nDate:\nTue, 3 May 2022 14:54:27 +0200\nFrom:\nNils Aaker <nils@harbour.example>\nTo:\nann@quay.example, \"Bee, Bob\" <bob@quay.example>\n\n{BODY}\n"
+    );
+    let whole = cut(&text);
+    assert_eq!(whole.content, BODY);
+    assert_forward(whole.forward, &text);
+    let answered = cut(&text.replace("\nCrane\n", "\nRe: Crane\n"));
+    assert_eq!(answered.forward.and_then(|forward| forward.subject).as_deref(), Some("Re: Crane"));
+}

@@ -39,7 +39,6 @@ const MARKS: &[(&str, Mark)] = &[
     ("aolmail_replaced_body", Mark::Quote),
     // Thunderbird, Apple Mail
     ("moz-cite-prefix", Mark::Quote),
-    ("moz-email-headers-table", Mark::Quote),
     ("moz-signature", Mark::Signature),
     ("applemailsignature", Mark::Signature),
     ("applemail-signature", Mark::Signature),

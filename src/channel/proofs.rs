@@ -1,0 +1,98 @@
+//! A surface's secrets, and the ways in which they prove a sender.
+
+use super::error::Fault;
+use super::settings::Table;
+use super::verify::{Secrets, Verifier};
+
+/// A secret that somebody chose; shorter ones are guessed.
+const SECRET_MIN_BYTES: usize = 8;
+/// Secrets of one surface: two while they are rotated, and some.
+const SECRETS_LIMIT: usize = 8;
+
+/// The secrets of a surface; a provider that issues them itself may have short ones.
+pub(super) fn secrets(table: &Table<'_>, issued: bool) -> Result<Secrets, Fault> {
+    let mut list: Vec<String> = Vec::new();
+    list.extend(table.text("secret")?.map(str::to_owned));
+    list.extend(table.texts("secrets")?.into_iter().map(str::to_owned));
+    if list.len() > SECRETS_LIMIT {
+        return Err(table.fault("secrets", format!("must be at most {SECRETS_LIMIT}")));
+    }
+    for secret in &list {
+        if secret.starts_with("env:") {
+            return Err(table.fault(
+                "secrets",
+                "names an environment variable that is not set, or not in a configuration file",
+            ));
+        }
+        if secret.trim().is_empty() || (!issued && secret.len() < SECRET_MIN_BYTES) {
+            return Err(table.fault("secrets", format!("must be at least {SECRET_MIN_BYTES} bytes each")));
+        }
+    }
+    let basic = match (table.text("username")?, table.text("password")?) {
+        (Some(username), Some(password)) if !username.is_empty() && !password.is_empty() => {
+            if username.contains(':') {
+                return Err(table.fault("username", "must not contain a colon (RFC 7617)"));
+            }
+            if password.len() < SECRET_MIN_BYTES {
+                return Err(table.fault("password", format!("must be at least {SECRET_MIN_BYTES} bytes")));
+            }
+            Some(format!("{username}:{password}"))
+        }
+        (None, None) => None,
+        _ => return Err(table.fault("password", "and username belong together")),
+    };
+    let public_url = table.text("publicUrl")?.map(str::to_owned);
+    if public_url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+        return Err(table.fault("publicUrl", "must begin with https:// or http://"));
+    }
+    let app_id = table.text("appId")?.filter(|id| !id.is_empty()).map(str::to_owned);
+    let topics = table.texts("topicArns")?.into_iter().map(str::to_owned).collect();
+    Ok(Secrets { list, basic, public_url, app_id, topics })
+}
+
+/// The ways to prove a sender: the surface's own, else its preset's.
+pub(super) fn verifiers(
+    table: &Table<'_>,
+    base: &Table<'_>,
+    secrets: &Secrets,
+) -> Result<Vec<Verifier>, Fault> {
+    let allow_unsigned = table.flag("allowUnsigned")?;
+    let (own, preset) = (table.tables("verify")?, base.tables("verify")?);
+    let has_secret = !secrets.list.is_empty() || secrets.basic.is_some();
+    // Proofs by keys that the provider publishes need no secret of ours.
+    let is_keyless = secrets.app_id.is_some() || !secrets.topics.is_empty();
+    if !has_secret && !is_keyless {
+        if !allow_unsigned {
+            return Err(table.fault("secret", "is required, or allowUnsigned: true to take anybody's word"));
+        }
+        for table in &own {
+            // Still checked, so that a typo does not wait for the day the secret comes.
+            if table.text("scheme")? != Some("none") {
+                return Err(table.fault("scheme", "needs a secret"));
+            }
+        }
+        return Ok(vec![Verifier::unsigned()]);
+    }
+    let made: Vec<Verifier> = if own.is_empty() {
+        let several = preset.len() > 1;
+        let mut made = Vec::new();
+        for table in &preset {
+            match Verifier::compile(table, secrets, true) {
+                Ok(verifier) => made.push(verifier),
+                // One of several ways that this secret does not fit (text that is no base64).
+                Err(_) if several => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        made
+    } else {
+        own.iter().map(|table| Verifier::compile(table, secrets, false)).collect::<Result<_, _>>()?
+    };
+    if made.is_empty() {
+        return Err(table.fault("verify", "is required: how the secret proves the sender"));
+    }
+    if made.iter().any(Verifier::is_unsigned) && !allow_unsigned {
+        return Err(table.fault("allowUnsigned", "must be true for scheme none"));
+    }
+    Ok(made)
+}
