@@ -185,6 +185,7 @@ CREATE TABLE attachments (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX attachments_of_message ON attachments (tenant_id, message_id, position);
+CREATE INDEX attachments_of_bytes ON attachments (tenant_id, sha256);
 
 -- Attachments whose bytes are still to be fetched. Workers of all tenants take what is due.
 CREATE TABLE media_jobs (
@@ -207,10 +208,14 @@ CREATE TABLE blobs (
     stored_bytes bigint NOT NULL,
     size_bytes bigint NOT NULL,
     created_at bigint NOT NULL,
+    -- Since when no attachment points at them; such bytes are not found any more, and forgotten later.
+    unused_since bigint,
     PRIMARY KEY (tenant_id, sha256)
 )
 -- sqlite: WITHOUT ROWID
 ;
+CREATE INDEX blobs_of_pack ON blobs (pack_id);
+CREATE INDEX blobs_unused ON blobs (tenant_id, unused_since) WHERE unused_since IS NOT NULL;
 
 CREATE TABLE deliveries (
     tenant_id uuid NOT NULL,

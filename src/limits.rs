@@ -19,6 +19,8 @@ pub const IN_FLIGHT_BYTES: usize = 48 * 1024 * 1024;
 pub const SPOOL_BYTES: u64 = 1024 * 1024 * 1024;
 /// Length from which a file of the spool is followed by the next one.
 pub const SPOOL_SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
+/// The same of one surface, so that a flood at one leaves room for the others; above it the same answer.
+pub const WEBHOOK_QUEUE_REQUESTS_OF_SURFACE: usize = 2_048;
 /// Webhook requests waiting for a commit; above it 503 with Retry-After.
 pub const WEBHOOK_QUEUE_REQUESTS: usize = 8_192;
 /// Ids of References that are looked for and remembered: the nearest ones, and the root.
@@ -31,6 +33,8 @@ pub const EXTERNAL_ID_CHARS: usize = 500;
 pub const SUBJECT_CHARS: usize = 1_000;
 /// A person's or surface's name in characters.
 pub const NAME_CHARS: usize = 255;
+/// `type` and `environment` of a surface, in characters.
+pub const WORD_CHARS: usize = 50;
 /// How far apart a webhook's timestamp and our clock may be, both ways, in seconds.
 pub const WEBHOOK_TOLERANCE_SECONDS: i64 = 300;
 /// How often a store transaction is tried again after a conflict.

@@ -92,7 +92,7 @@ impl Pipeline {
             return Ok(entries);
         }
         let hashes: Vec<[u8; 32]> = entries.iter().map(|(hash, _)| *hash).collect();
-        let stored = self.inner.store.find_blobs(tenant, &hashes).await?;
+        let stored = self.inner.store.find_lasting_blobs(tenant, &hashes).await?;
         let stored: HashSet<[u8; 32]> = stored.into_iter().map(|place| place.sha256).collect();
         entries.retain(|(hash, _)| !stored.contains(hash));
         Ok(entries)

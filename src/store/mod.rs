@@ -28,6 +28,7 @@ pub mod outbox;
 mod participants;
 mod pending;
 mod readings;
+mod retention;
 pub mod surfaces;
 pub mod tenants;
 

@@ -4,6 +4,7 @@ use super::dialect::{Fields, Record, Statement};
 use super::{Result, Store, Tx, write_json};
 use crate::ids::{SurfaceId, TenantId};
 use crate::limits::PAGE_ROWS;
+use crate::model::JsonMap;
 use crate::model::page::{Page, Walk};
 use crate::model::surface::{Surface, SurfaceStatus};
 use jiff::Timestamp;
@@ -88,6 +89,25 @@ impl Store {
                 Ok((fields.id()?, read_surface(&mut fields)?))
             })
             .transpose()
+    }
+
+    /// Surfaces of all tenants that take webhooks, those changed last first, at most `limit`.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn list_receiving_surfaces(&self, limit: usize) -> Result<Vec<(TenantId, Surface)>> {
+        let text = format!(
+            "SELECT s.tenant_id, {COLUMNS} FROM surfaces s WHERE s.inbound <> $2
+             ORDER BY s.updated_at DESC, s.id LIMIT $1"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows =
+            self.pools.fetch(Statement::new(text).bind(limit).bind(write_json(&JsonMap::new()))).await?;
+        let read = |row: &Record| {
+            let mut fields = row.fields();
+            Ok((fields.id()?, read_surface(&mut fields)?))
+        };
+        rows.iter().map(read).collect()
     }
 
     /// The surface of that name (the oldest, if several bear it).

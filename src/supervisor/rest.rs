@@ -58,11 +58,11 @@ impl<S: MailboxSink> Task<S> {
                     Resumed::Lost(wait) => (connection, limit) = (Connection::Backoff, limit.min(wait)),
                 }
             } else {
-                opened.session.logout().await;
+                Box::pin(opened.session.logout()).await;
             }
         }
         self.live.rests(connection, waiting, due, limit + SHORT_LIFE);
-        self.surface.save().await;
+        Box::pin(self.surface.save()).await;
         self.pause(limit).await;
     }
 
@@ -84,7 +84,7 @@ impl<S: MailboxSink> Task<S> {
     }
 
     async fn idle(&self, opened: Opened, limit: Duration, memory: &mut Memory) -> Resumed {
-        self.surface.save().await;
+        Box::pin(self.surface.save()).await;
         let wake = async {
             tokio::select! {
                 () = self.stop.cancelled() => {}
@@ -94,7 +94,7 @@ impl<S: MailboxSink> Task<S> {
         let Opened { session, at, renew_at } = opened;
         match session.idle(limit, wake).await {
             Ok((session, IdleEnd::Refused)) => {
-                session.logout().await;
+                Box::pin(session.logout()).await;
                 Resumed::Refused
             }
             Ok((session, end)) => {

@@ -15,6 +15,7 @@ mod architecture;
 mod browser;
 mod catalogue;
 mod cli;
+mod declared;
 mod faults;
 mod fleet;
 mod mailbox;

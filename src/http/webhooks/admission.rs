@@ -1,8 +1,10 @@
-//! What a surface lets in by number: a rate limit, and one-time tokens of schemes whose signature does
+//! What a surface lets in by number: a rate limit, its share of the queue, and one-time tokens of schemes whose signature does
 //! not cover the body. In this process only; both are bounded.
 
+use crate::limits::WEBHOOK_QUEUE_REQUESTS_OF_SURFACE;
 use jiff::Timestamp;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Tokens remembered of one surface. They are remembered for as long as their timestamp is taken.
@@ -12,7 +14,20 @@ const TOKEN_MILLIS: i64 = 2 * 1_000 * crate::limits::WEBHOOK_TOLERANCE_SECONDS;
 
 /// What a surface has let in lately.
 #[derive(Debug, Default)]
-pub(super) struct Admission(Mutex<Lately>);
+pub(super) struct Admission {
+    lately: Mutex<Lately>,
+    waiting: AtomicUsize,
+}
+
+/// A place among the requests of a surface that wait to be kept; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct PlaceInLine<'a>(&'a AtomicUsize);
+
+impl Drop for PlaceInLine<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 #[derive(Debug, Default)]
 struct Lately {
@@ -41,6 +56,13 @@ impl Admission {
         Err(u32::try_from(wait_millis / 1_000 + 1).unwrap_or(60))
     }
 
+    /// A place for a request that is to be kept; `None` when too many of this surface wait already.
+    pub fn stand_in_line(&self) -> Option<PlaceInLine<'_>> {
+        let place = PlaceInLine(&self.waiting);
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        (before < WEBHOOK_QUEUE_REQUESTS_OF_SURFACE).then_some(place)
+    }
+
     /// Whether `token` was used for another body before. A repeat of the same body is a retry.
     pub fn is_reused(&self, token: &str, body: [u8; 16]) -> bool {
         self.lock().tokens.get(token).is_some_and(|(used_for, _)| *used_for != body)
@@ -59,7 +81,7 @@ impl Admission {
     }
 
     fn lock(&self) -> MutexGuard<'_, Lately> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,6 +113,22 @@ mod tests {
             assert!(admission.take(1, start + i64::from(second).seconds()).is_err(), "{second}");
         }
         assert_eq!(admission.take(1, start + 120.seconds()), Ok(()));
+    }
+
+    #[test]
+    fn a_flood_at_one_surface_ends_at_its_share_of_the_queue_and_drains() {
+        // Expectation 74.
+        let (flooded, other) = (Admission::default(), Admission::default());
+        let mut places: Vec<_> =
+            (0..WEBHOOK_QUEUE_REQUESTS_OF_SURFACE).map(|_| flooded.stand_in_line().unwrap()).collect();
+        for _ in 0..3 {
+            assert!(flooded.stand_in_line().is_none());
+        }
+        assert!(other.stand_in_line().is_some());
+        places.pop();
+        assert!(flooded.stand_in_line().is_some());
+        drop(places);
+        assert_eq!(flooded.waiting.load(Ordering::Relaxed), 0);
     }
 
     #[test]

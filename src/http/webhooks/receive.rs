@@ -186,6 +186,7 @@ async fn keep(state: &AppState, receiver: &Receiver, keeping: Keeping) -> Result
     let Keeping { item, record, ignored, quarantined } = keeping;
     let mut report = WebhookReport { ignored, quarantined, ..WebhookReport::default() };
     if !item.envelopes.is_empty() || !item.dead_letters.is_empty() {
+        let _place = receiver.admission.stand_in_line().ok_or_else(|| ApiError::unavailable(1))?;
         let messages = u32::try_from(item.envelopes.len()).unwrap_or(u32::MAX);
         match outage::keep(state, receiver, item, &record).await.map_err(not_kept)? {
             Kept::Stored(receipts) => receipts.into_iter().for_each(|receipt| report.add(receipt)),

@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_millis(800);
 /// Surfaces (and ids that are none) that are remembered.
 const MOST: usize = 10_000;
 
+/// Surfaces that are looked up at the start.
+const MOST_WARM: usize = 1_000;
+
 /// One surface, ready to receive.
 #[derive(Debug)]
 pub struct Receiver {
@@ -109,6 +112,22 @@ impl Receivers {
             .flatten();
         self.remember(id, Lookup { at: now, is_outdated: false, receiver: receiver.clone() });
         Ok(receiver)
+    }
+
+    /// Looks up the surfaces that were changed last, so that a store that goes away right after the start finds
+    /// them known. A failure costs nothing but that.
+    pub async fn warm(&self, state: &AppState) {
+        let now = state.clock.now();
+        match state.store.list_receiving_surfaces(MOST_WARM).await {
+            Ok(surfaces) => {
+                for (tenant, surface) in surfaces {
+                    if let Ok(receiver) = build(state, tenant, &surface, None) {
+                        self.remember(surface.id, Lookup { at: now, is_outdated: false, receiver });
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the surfaces could not be looked up ahead"),
+        }
     }
 
     fn remember(&self, id: SurfaceId, lookup: Lookup) {

@@ -32,5 +32,6 @@ mod lists;
 mod merges;
 mod outbox;
 mod people;
+mod retention;
 mod surfaces;
 mod webhooks;

@@ -113,15 +113,19 @@ async fn what_was_spooled_survives_a_kill_and_is_stored_by_the_next_worker() {
     let directory = tempfile::tempdir().unwrap();
     let worker = Daemon::start(directory.path(), Some(&url), &[]);
     let surface = worker.inlet_surface().await;
+    for number in 0..THREADS {
+        let body = json!({"externalThreadId": format!("t{number}"), "content": "0", "externalMessageId": number.to_string()});
+        assert_eq!(worker.post(&surface, &body).await.unwrap().1["messages"].as_array().unwrap().len(), 1);
+    }
+    // One that starts before the outage has seen no request of that surface.
+    drop(worker);
+    let worker = Daemon::start(directory.path(), Some(&url), &[]);
     let send = async |number: usize| {
         let body = json!({"externalThreadId": format!("t{}", number % THREADS), "content": (number / THREADS).to_string(), "externalMessageId": number.to_string()});
         let (status, answer) = worker.post(&surface, &body).await.unwrap();
         assert_eq!(status, 200, "{answer}");
         answer
     };
-    for number in 0..THREADS {
-        assert_eq!(send(number).await["messages"].as_array().unwrap().len(), 1);
-    }
     server.go_away();
     for number in THREADS..5 * THREADS {
         let answer = send(number).await;

@@ -146,22 +146,21 @@ impl Simulation {
 
 /// Sends every provider's messages; those of one chat one after the other where the provider does so.
 async fn send_all(simulation: &Arc<Simulation>, providers: &Arc<Vec<Provider>>, each: usize) {
+    let mut lanes: Vec<(usize, Vec<usize>)> = Vec::new();
+    for (position, provider) in providers.iter().enumerate() {
+        let width = if provider.rules.holds_chats_back() { CHATS } else { each };
+        lanes.extend((0..width).map(|first| (position, (first..each).step_by(width).collect())));
+    }
+    // All providers at the same time, so that a kill cuts off some of each.
+    lanes.sort_by_key(|(position, lane)| (lane.first().copied(), *position));
     let mut running = Vec::new();
-    for position in 0..providers.len() {
-        let is_fifo = providers[position].rules.holds_chats_back();
-        let lanes: Vec<Vec<usize>> = if is_fifo {
-            (0..CHATS).map(|chat| (0..each).filter(|number| number % CHATS == chat).collect()).collect()
-        } else {
-            (0..each).map(|number| vec![number]).collect()
-        };
-        for lane in lanes {
-            let (simulation, providers) = (simulation.clone(), providers.clone());
-            running.push(tokio::spawn(async move {
-                for number in lane {
-                    simulation.deliver(&providers[position], number).await;
-                }
-            }));
-        }
+    for (position, lane) in lanes {
+        let (simulation, providers) = (simulation.clone(), providers.clone());
+        running.push(tokio::spawn(async move {
+            for number in lane {
+                simulation.deliver(&providers[position], number).await;
+            }
+        }));
     }
     for lane in running {
         lane.await.unwrap();
@@ -180,8 +179,9 @@ async fn kill_twice(
         while simulation.done.load(Ordering::Relaxed) < all * part / 3 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        drop(daemon);
         *simulation.url.write().unwrap() = None;
+        // What is under way now is cut off, wherever it is.
+        drop(daemon);
         let (directory, database) = (directory.clone(), database.clone());
         let starting = move || Daemon::start(&directory, database.as_deref(), &[]);
         daemon = tokio::task::spawn_blocking(starting).await.unwrap();
