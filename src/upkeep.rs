@@ -50,7 +50,7 @@ pub async fn run(site: Site, end: CancellationToken) {
             tokio::time::sleep(EVERY).await;
         }
     };
-    let _ = end.run_until_cancelled(forever).await;
+    let _ = end.run_until_cancelled(Box::pin(forever)).await;
 }
 
 /// One round. What fails is told in the log and tried again in the next one.

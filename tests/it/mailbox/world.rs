@@ -223,7 +223,10 @@ impl Events {
     /// Waits until an event holds `text`.
     pub async fn wait_for(&mut self, text: &str) {
         let waiting = async {
-            while !self.read.contains(text) {
+            // Only what is new is looked through: a reader who falls behind is hung up on.
+            let mut from = 0;
+            while !String::from_utf8_lossy(&self.read.as_bytes()[from..]).contains(text) {
+                from = self.read.len().saturating_sub(text.len());
                 let chunk = self.response.chunk().await.unwrap().expect("the stream goes on");
                 self.read.push_str(&String::from_utf8_lossy(&chunk));
             }
