@@ -14,6 +14,7 @@ mod openapi;
 pub mod output;
 mod replay;
 mod rotate;
+
 mod surfaces;
 mod trial;
 

@@ -53,3 +53,5 @@ pub const WEBHOOK_FORM_FIELDS: usize = 5_000;
 pub const WEBHOOK_ATTACHMENTS: usize = 100;
 /// Bytes of webhook bodies in memory at once, all requests together; above it 503 with Retry-After.
 pub const WEBHOOK_BODIES_BYTES: usize = 256 * 1024 * 1024;
+/// A mail that is fetched because somebody asks for it, one at a time.
+pub const ON_DEMAND_MESSAGE_BYTES: u64 = 100 * 1024 * 1024;

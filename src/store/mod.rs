@@ -27,6 +27,7 @@ mod migrate;
 pub mod outbox;
 mod participants;
 mod pending;
+mod readings;
 mod retention;
 pub mod surfaces;
 pub mod tenants;

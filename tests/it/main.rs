@@ -13,6 +13,7 @@
 mod api;
 mod architecture;
 mod browser;
+mod catalogue;
 mod cli;
 mod declared;
 mod faults;

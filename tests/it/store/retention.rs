@@ -65,6 +65,8 @@ async fn outcomes_of_another_uid_validity_are_forgotten_once_the_mailbox_is_calm
             last_uid: 30,
             backfill_through_uid: 0,
             resets_in_row,
+            rebased_through_uid: None,
+            acted_through_uid: 0,
             updated_at: world.now(),
         };
         tx.save_cursor(world.tenant, &cursor).await.unwrap();
