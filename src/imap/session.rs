@@ -17,7 +17,8 @@ use tokio::time::timeout;
 /// A logged-in connection.
 #[derive(Debug)]
 pub struct Session {
-    pub(super) driver: Driver,
+    /// In a place of its own: a session is handed from future to future, and each would have room for it.
+    pub(super) driver: Box<Driver>,
     pub(super) capabilities: Capabilities,
 }
 
@@ -153,7 +154,7 @@ impl Session {
         };
         let guard = Guard::new(wire, early, bounds, limits.inactivity);
         let bearer = matches!(target.auth, Auth::Bearer { .. });
-        Ok(Self { driver: Driver::new(guard, limits, bearer), capabilities })
+        Ok(Self { driver: Box::new(Driver::new(guard, limits, bearer)), capabilities })
     }
 
     /// What the server offers to this account.

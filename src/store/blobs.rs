@@ -74,7 +74,9 @@ impl Tx {
         now: Timestamp,
     ) -> Result<()> {
         let mut sorted = places.to_vec();
-        sorted.sort_unstable_by_key(|place| place.sha256);
+        // One statement may touch a row once: of several places of one hash the first one counts.
+        sorted.sort_by_key(|place| place.sha256);
+        sorted.dedup_by_key(|place| place.sha256);
         let rows = Rowset::of(tenant, &sorted)
             .bytes("sha256", |place| place.sha256.as_slice())
             .uuid("pack_id", |place| place.pack_id)

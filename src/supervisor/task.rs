@@ -124,7 +124,7 @@ impl<S: MailboxSink> Task<S> {
         };
         if let Some(opened) = memory.session.take() {
             // Whether the server hears it does not matter.
-            let _ = timeout(GOODBYE_LIMIT, opened.session.logout()).await;
+            let _ = Box::pin(timeout(GOODBYE_LIMIT, opened.session.logout())).await;
         }
         self.live.ended();
         // Where the lease is gone another worker tells how the mailbox does.
@@ -149,7 +149,7 @@ impl<S: MailboxSink> Task<S> {
         let look_back = self.look_back(&mailbox, memory).await?;
         if let Some(opened) = memory.session.take() {
             if Instant::now() >= opened.renew_at {
-                let _ = timeout(GOODBYE_LIMIT, opened.session.logout()).await;
+                let _ = Box::pin(timeout(GOODBYE_LIMIT, opened.session.logout())).await;
             } else {
                 match self.poll(opened, &mailbox, memory, look_back.clone()).await {
                     (_, Err(Failure::Poll(PollError::Imap(error)))) if error.class() == ErrorClass::Token => {

@@ -102,7 +102,10 @@ fn every_case_has_a_test_that_bears_its_number_or_a_reason_why_not() {
         }
     }
     assert_eq!(listed, cases(), "each case once, in order");
-    for name in tests.keys().filter(|name| !named.contains(*name)) {
+    // Expectations of webhooks are numbered too, on a page of their own.
+    let webhooks = std::fs::read_to_string(root().join("docs/faults-webhooks.md")).unwrap();
+    let is_of_webhooks = |name: &str| webhooks.contains(&format!("`{name}`"));
+    for name in tests.keys().filter(|name| !named.contains(*name) && !is_of_webhooks(name)) {
         faults.push(format!("{name} is not listed in docs/faults.md"));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
