@@ -83,7 +83,7 @@ impl<S: MailboxSink> Task<S> {
         }
     }
 
-    async fn idle(&self, opened: Opened, limit: Duration, memory: &mut Memory) -> Resumed {
+    async fn idle(&self, opened: Box<Opened>, limit: Duration, memory: &mut Memory) -> Resumed {
         Box::pin(self.surface.save()).await;
         let wake = async {
             tokio::select! {
@@ -91,7 +91,7 @@ impl<S: MailboxSink> Task<S> {
                 () = self.live.trigger.asked() => {}
             }
         };
-        let Opened { session, at, renew_at } = opened;
+        let Opened { session, at, renew_at } = *opened;
         match session.idle(limit, wake).await {
             Ok((session, IdleEnd::Refused)) => {
                 Box::pin(session.logout()).await;
@@ -105,7 +105,7 @@ impl<S: MailboxSink> Task<S> {
                     self.shared.hosts.note_announced(&self.connector.account.host);
                     self.pause(memory.pace.before_poll()).await;
                 }
-                memory.session = Some(Opened { session, at, renew_at });
+                memory.session = Some(Box::new(Opened { session, at, renew_at }));
                 Resumed::Poll
             }
             Err(error) => {

@@ -59,9 +59,9 @@ pub(super) struct Task<S> {
 #[derive(Default)]
 pub(super) struct Memory {
     pub place: Option<Place>,
-    pub session: Option<Opened>,
+    pub session: Option<Box<Opened>>,
     /// What `auto` was found to stand for.
-    pub found: Option<Mailbox>,
+    pub found: Option<Box<Mailbox>>,
     pub pace: Pace,
     /// Changes when the host, to which no connection could be made, is up again.
     pub recovery: Option<watch::Receiver<()>>,
@@ -136,7 +136,7 @@ impl<S: MailboxSink> Task<S> {
 
     fn summary(&self, report: &Report, memory: &Memory) -> MailboxPoll {
         MailboxPoll {
-            mailbox: memory.found.as_ref().unwrap_or(&self.mailbox).name.clone(),
+            mailbox: memory.found.as_deref().unwrap_or(&self.mailbox).name.clone(),
             messages_processed: report.tally.stored,
             last_uid: report.last_uid,
         }
@@ -151,7 +151,7 @@ impl<S: MailboxSink> Task<S> {
             if Instant::now() >= opened.renew_at {
                 let _ = Box::pin(timeout(GOODBYE_LIMIT, opened.session.logout())).await;
             } else {
-                match self.poll(opened, &mailbox, memory, look_back.clone()).await {
+                match self.poll(*opened, &mailbox, memory, look_back.clone()).await {
                     (_, Err(Failure::Poll(PollError::Imap(error)))) if error.class() == ErrorClass::Token => {
                         tracing::debug!(surface = %self.mailbox.surface_id, %error, "the access token has run out");
                         self.connector.note(&error).await;
@@ -176,7 +176,7 @@ impl<S: MailboxSink> Task<S> {
             return Ok(self.mailbox.clone());
         }
         if let Some(found) = &memory.found {
-            return Ok(found.clone());
+            return Ok(Mailbox::clone(found));
         }
         let opened = self.connect(memory).await?;
         let (session, name) = opened.session.find_sent().await?;
@@ -197,8 +197,8 @@ impl<S: MailboxSink> Task<S> {
         }
         self.live.is_called(&name);
         let found = Mailbox { name, ..self.mailbox.clone() };
-        memory.session = Some(Opened { session, ..opened });
-        memory.found = Some(found.clone());
+        memory.session = Some(Box::new(Opened { session, ..opened }));
+        memory.found = Some(Box::new(found.clone()));
         Ok(found)
     }
 
@@ -251,7 +251,7 @@ impl<S: MailboxSink> Task<S> {
                 }
             }
         }
-        memory.session = Some(Opened { session, at, renew_at });
+        memory.session = Some(Box::new(Opened { session, at, renew_at }));
         (report, Ok(()))
     }
 

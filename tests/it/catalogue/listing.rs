@@ -43,6 +43,10 @@ fn tests() -> BTreeMap<String, BTreeSet<String>> {
     let mut files = Vec::new();
     sources(&root().join("src"), &mut files);
     sources(&root().join("tests"), &mut files);
+    // Expectations of webhooks are counted alike; docs/faults-webhooks.md is theirs.
+    let of_webhooks =
+        ["src/channel", "src/http/webhooks", "tests/it/webhooks"].map(|folder| root().join(folder));
+    files.retain(|file| !of_webhooks.iter().any(|folder| file.starts_with(folder)));
     let mut found = BTreeMap::new();
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
