@@ -24,7 +24,7 @@ const CHATS: usize = 7;
 
 /// How many messages; `INLET_SIMULATED_MESSAGES` says it for the long run.
 fn messages() -> usize {
-    std::env::var("INLET_SIMULATED_MESSAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(660)
+    std::env::var("INLET_SIMULATED_MESSAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(675)
 }
 
 /// What became of one message, as its provider sees it.
