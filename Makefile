@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: run test check unit bench fidelity providers outage docs image clean help
+.PHONY: run test check unit bench fidelity providers outage soak docs image clean help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,11 @@ fidelity: ## what is read and threaded right, beside other programs: docs/fideli
 	@rm -rf target/fidelity && mkdir -p target/fidelity
 	INLET_FIDELITY=$(CURDIR)/target/fidelity $(CARGO) test --lib -- email::tests::corpus email::tests::bounces email::reply::tests::corpus tests::threads
 	INLET_FIDELITY=$(CURDIR)/target/fidelity INLET_FIDELITY_WRITE=1 $(CARGO) test --lib -- --exact --nocapture tests::fidelity::the_table_is_written_where_one_is_asked_for
+
+soak: ## the tests of fleets with the numbers of the contract: 1,000 mailboxes, 100,000 mails, kills; about ten minutes
+	$(CARGO) build --release
+	INLET_SOAK=1 INLET_BINARY=$(CURDIR)/target/release/inlet \
+		$(CARGO) test --test it fleet:: -- --nocapture --test-threads 1
 
 docs: ## the documentation of the code, in target/doc
 	$(CARGO) doc --no-deps --document-private-items

@@ -217,6 +217,8 @@ impl Bench {
             last_uid: first_uid + many,
             backfill_through_uid: 0,
             resets_in_row: 0,
+            rebased_through_uid: None,
+            acted_through_uid: 0,
             updated_at: self.now,
         };
         let (tenant, mut tx) = (self.tenant, self.store.begin().await.expect("begin"));

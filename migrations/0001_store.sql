@@ -185,6 +185,7 @@ CREATE TABLE attachments (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX attachments_of_message ON attachments (tenant_id, message_id, position);
+CREATE INDEX attachments_of_bytes ON attachments (tenant_id, sha256);
 
 -- Attachments whose bytes are still to be fetched. Workers of all tenants take what is due.
 CREATE TABLE media_jobs (
@@ -207,10 +208,14 @@ CREATE TABLE blobs (
     stored_bytes bigint NOT NULL,
     size_bytes bigint NOT NULL,
     created_at bigint NOT NULL,
+    -- Since when no attachment points at them; such bytes are not found any more, and forgotten later.
+    unused_since bigint,
     PRIMARY KEY (tenant_id, sha256)
 )
 -- sqlite: WITHOUT ROWID
 ;
+CREATE INDEX blobs_of_pack ON blobs (pack_id);
+CREATE INDEX blobs_unused ON blobs (tenant_id, unused_since) WHERE unused_since IS NOT NULL;
 
 CREATE TABLE deliveries (
     tenant_id uuid NOT NULL,
@@ -287,6 +292,9 @@ CREATE TABLE mailbox_health (
     connection text NOT NULL,
     backlog bigint NOT NULL,
     worker text,
+    last_success_at bigint,
+    -- How each mailbox does, by name.
+    mailboxes text NOT NULL,
     PRIMARY KEY (tenant_id, surface_id)
 )
 -- sqlite: WITHOUT ROWID
@@ -302,6 +310,8 @@ CREATE TABLE cursors (
     last_uid bigint NOT NULL,
     backfill_through_uid bigint NOT NULL,
     resets_in_row bigint NOT NULL,
+    rebased_through_uid bigint,
+    acted_through_uid bigint NOT NULL,
     updated_at bigint NOT NULL,
     PRIMARY KEY (tenant_id, surface_id, mailbox_key)
 )
@@ -318,6 +328,21 @@ CREATE TABLE ledger (
     outcome text NOT NULL,
     message_id uuid,
     PRIMARY KEY (tenant_id, surface_id, mailbox_key, uid_validity, uid)
+)
+-- sqlite: WITHOUT ROWID
+;
+
+-- Mail that a worker is reading now. A row that is found at the start of a task was left by a process that died
+-- over that mail.
+CREATE TABLE readings (
+    tenant_id uuid NOT NULL,
+    surface_id uuid NOT NULL,
+    mailbox_key bytea NOT NULL,
+    uid_validity bigint NOT NULL,
+    uid bigint NOT NULL,
+    alone bigint NOT NULL,
+    deaths bigint NOT NULL,
+    PRIMARY KEY (tenant_id, surface_id, mailbox_key)
 )
 -- sqlite: WITHOUT ROWID
 ;

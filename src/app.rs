@@ -1,8 +1,6 @@
 //! The daemon: every part made and joined, from the configuration to the last lease given back. What
 //! the parts do is theirs.
 
-use crate::blobs::Blobs;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, AppState, KeyCache, ServerLimits, Services, Settings, SmtpRules, SmtpRulesError};
 use crate::ids::WorkerId;
@@ -11,10 +9,11 @@ use crate::lifecycle::Lifecycle;
 use crate::limits;
 use crate::media::{self, Media};
 use crate::notify::Wake;
-use crate::site::{FirstKey, Site, SiteError};
+use crate::site::{DeclaredError, FirstKey, Site, SiteError};
 use crate::spool::{Spool, SpoolError};
 use crate::store::StoreError;
 use crate::supervisor::{Identity, Parts, Supervisor};
+use crate::upkeep;
 use crate::web::{Web, WebSetupError};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
@@ -25,8 +24,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How often old samples are folded away.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
-/// How often raw sources that are old enough are looked for.
-const SWEEP: Duration = Duration::from_secs(3_600);
 
 /// The spool's folder in the data directory.
 const SPOOL_FOLDER: &str = "spool";
@@ -43,6 +40,9 @@ pub enum AppError {
     /// The folder of the spool.
     #[error("the spool: {0}")]
     Spool(#[from] SpoolError),
+    /// The surfaces of the configuration.
+    #[error(transparent)]
+    Declared(#[from] DeclaredError),
     /// Fetching from the web.
     #[error(transparent)]
     Web(#[from] WebSetupError),
@@ -95,6 +95,7 @@ impl App {
         let listener = TcpListener::bind(server.listen).await.map_err(failed)?;
         let url = server.url_at(listener.local_addr().map_err(failed)?);
         let first_key = site.ensure_first_key().await?;
+        site.declare_surfaces(&|name| std::env::var(name).ok()).await?;
         let identity = Identity::claim(&site.config.data.dir, &site.ids);
         let state = AppState {
             store: site.store.clone(),
@@ -154,8 +155,7 @@ impl App {
         let feeds = self.state.services.stopping.clone();
         let pipeline = self.state.services.pipeline.clone();
         tokio::spawn(fold_metrics(self.state.metrics.clone(), life.stopping.clone()));
-        tokio::spawn(sweep_sources(self.site.clone(), life.stopping.clone()));
-        tokio::spawn(sweep_requests(self.site.clone(), life.stopping.clone()));
+        tokio::spawn(upkeep::run(self.site.clone(), life.stopping.clone()));
         tokio::spawn(self.media.run(life.stopping.clone()));
         tokio::spawn(http::webhooks::drain(self.state.clone(), life.stopping.clone()));
         let polling = self.state.supervisor.worker(pipeline).run(life.stopping.clone());
@@ -263,52 +263,6 @@ async fn fold_metrics(metrics: PrometheusHandle, end: CancellationToken) {
         }
     };
     let _ = end.run_until_cancelled(forever).await;
-}
-
-/// Drops raw sources of which the retention is over, at once and every hour.
-async fn sweep_sources(site: Site, end: CancellationToken) {
-    let days = i64::from(site.config.sources.retention_days);
-    if days == 0 {
-        return;
-    }
-    let forever = async {
-        loop {
-            drop_old_sources(&site.blobs, site.clock.as_ref(), days).await;
-            tokio::time::sleep(SWEEP).await;
-        }
-    };
-    let _ = end.run_until_cancelled(forever).await;
-}
-
-/// Drops webhook requests of which the retention is over, at once and every hour. Several workers may do
-/// so at the same time.
-async fn sweep_requests(site: Site, end: CancellationToken) {
-    let days = i64::from(site.config.webhooks.retention_days);
-    if days == 0 {
-        return;
-    }
-    let forever = async {
-        loop {
-            let border = site.clock.now().saturating_sub(jiff::SignedDuration::from_hours(24 * days));
-            match site.store.drop_requests_before(border.unwrap_or(jiff::Timestamp::MIN)).await {
-                Ok(0) => {}
-                Ok(requests) => tracing::info!(requests, "webhook requests dropped: their retention is over"),
-                Err(error) => tracing::error!(%error, "webhook requests could not be dropped"),
-            }
-            tokio::time::sleep(SWEEP).await;
-        }
-    };
-    let _ = end.run_until_cancelled(Box::pin(forever)).await;
-}
-
-async fn drop_old_sources(blobs: &Blobs, clock: &dyn Clock, retention_days: i64) {
-    let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let Ok(first_kept) = today.checked_sub(jiff::Span::new().days(retention_days)) else { return };
-    match blobs.drop_sources_before(first_kept).await {
-        Ok(0) => {}
-        Ok(days) => tracing::info!(days, %first_kept, "raw sources dropped: their retention is over"),
-        Err(error) => tracing::error!(%error, "raw sources could not be dropped"),
-    }
 }
 
 #[cfg(test)]

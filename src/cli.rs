@@ -4,6 +4,7 @@
 
 mod client;
 mod completions;
+pub mod demo;
 mod doctor;
 mod imap;
 mod import;
@@ -13,6 +14,7 @@ mod openapi;
 pub mod output;
 mod replay;
 mod rotate;
+
 mod surfaces;
 mod trial;
 
@@ -74,6 +76,8 @@ pub enum Command {
     /// Print the description of the API (OpenAPI 3.1, JSON).
     #[command(after_help = "Example:\n  inlet openapi > openapi.json")]
     Openapi,
+    /// Show what a worker does, on one that is started in a temporary directory and goes away again.
+    Demo(demo::Arguments),
     /// Print the completions of a shell.
     Completions(completions::Arguments),
 }
@@ -87,11 +91,12 @@ pub struct WorkerAddress {
     pub url: Option<String>,
 }
 
-/// Runs a command other than `serve` to its end; what it has to say goes to standard output, and
+/// Runs a command other than `serve` and `demo` to its end; what it has to say goes to standard output, and
 /// failures to standard error.
 pub async fn run(command: Command, config: Config) -> ExitCode {
     let outcome = match command {
-        Command::Serve => Ok(ExitCode::SUCCESS),
+        // These two need the daemon, which is made above the command line.
+        Command::Serve | Command::Demo(_) => Ok(ExitCode::SUCCESS),
         Command::Keys(command) => keys::run(command, config).await,
         Command::Surfaces(command) => surfaces::run(command, &config).await,
         Command::Imap(command) => imap::run(command, &config).await,

@@ -8,11 +8,13 @@
 
 mod error;
 mod load;
+mod surface;
 #[cfg(test)]
 mod tests;
 
 pub use error::ConfigError;
 pub use load::{Sources, load};
+pub use surface::DeclaredSurface;
 
 use crate::limits;
 use secrecy::SecretString;
@@ -46,10 +48,15 @@ pub struct Config {
     pub sources: SourceSection,
     /// What is received by HTTP from providers.
     pub webhooks: Webhooks,
+    /// What is told of changes.
+    pub events: Events,
     /// Attachments that are fetched.
     pub media: MediaSection,
     /// What is written to the log.
     pub log: Log,
+    /// Surfaces that are to be there.
+    #[serde(skip_serializing)]
+    pub surfaces: Vec<DeclaredSurface>,
 }
 
 /// `[server]`
@@ -250,6 +257,21 @@ pub struct Webhooks {
 impl Default for Webhooks {
     fn default() -> Self {
         Self { spool_bytes: limits::SPOOL_BYTES, retention_days: 30 }
+    }
+}
+
+/// `[events]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Events {
+    /// How long events are kept, in days, 0 (for ever) to 36,500; a feed that was away for longer has missed some.
+    #[serde(deserialize_with = "within::<0, 36_500, _, _>")]
+    pub retention_days: u32,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { retention_days: 30 }
     }
 }
 

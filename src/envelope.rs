@@ -3,7 +3,7 @@
 
 use crate::ids::{DeliveryId, SurfaceId, TenantId};
 use crate::model::JsonMap;
-use crate::model::imap::Outcome;
+use crate::model::imap::{Outcome, Reading};
 use crate::model::message::{Direction, Role};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -41,6 +41,8 @@ pub enum Origin {
         sent: bool,
         /// Whether it was there before the first start: stored quietly.
         backfill: bool,
+        /// Gmail's own ids, where the server is Gmail.
+        gmail: Option<GmailIds>,
     },
     /// A webhook request.
     Webhook {
@@ -51,6 +53,15 @@ pub enum Origin {
     },
     /// A file given to `inlet import`.
     Import,
+}
+
+/// Gmail's ids of a mail and of its thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GmailIds {
+    /// X-GM-MSGID.
+    pub message_id: u64,
+    /// X-GM-THRID.
+    pub thread_id: u64,
 }
 
 /// What was received.
@@ -198,6 +209,8 @@ pub struct Window {
     /// UIDs that need no mail: vanished, skipped, or known again after a UIDVALIDITY change. Both lists
     /// may be empty: such a window only moves the cursor.
     pub settled: Vec<(u32, Outcome)>,
+    /// Why those of `settled` that are quarantined were not read: each is kept as a dead letter without a body.
+    pub unread: Vec<(u32, &'static str)>,
     /// Where the cursor stands after the commit: every listed UID up to it has its outcome.
     /// A window of the look-back below the cursor leaves it where it is (the larger one wins).
     pub through_uid: u32,
@@ -205,6 +218,8 @@ pub struct Window {
     pub backfill_through_uid: u32,
     /// Goes into the cursor as it is: how often in a row UIDVALIDITY changed.
     pub resets_in_row: i64,
+    /// Goes into the cursor as it is: how far was read again after UIDNEXT went down.
+    pub rebased_through_uid: Option<u32>,
 }
 
 /// How many envelopes ended how.
@@ -231,7 +246,7 @@ pub enum SinkError {
 
 /// Takes what was read from one mailbox. Implemented by `ingest`; used by `imap`.
 pub trait MailboxSink: Send + Sync {
-    /// Stores a window and its cursor in one transaction.
+    /// Stores a window and its cursor in one transaction; a mark up to its `through_uid` goes with it.
     ///
     /// # Errors
     /// [`SinkError`]; nothing of the window is stored then.
@@ -243,4 +258,27 @@ pub trait MailboxSink: Send + Sync {
     /// # Errors
     /// [`SinkError::Store`].
     fn known(&self, headers: Vec<Bytes>) -> impl Future<Output = Result<Vec<bool>, SinkError>> + Send;
+
+    /// Marks durably what is about to be read, so that a mail that kills the process can be told after it. Does
+    /// nothing where nothing is kept.
+    ///
+    /// # Errors
+    /// [`SinkError`].
+    fn begin_reading(
+        &self,
+        mailbox: &str,
+        mark: Reading,
+    ) -> impl Future<Output = Result<(), SinkError>> + Send {
+        let _ = (mailbox, mark);
+        std::future::ready(Ok(()))
+    }
+
+    /// Takes the mark away: nothing of the mailbox is being read any more.
+    ///
+    /// # Errors
+    /// [`SinkError`].
+    fn end_reading(&self, mailbox: &str) -> impl Future<Output = Result<(), SinkError>> + Send {
+        let _ = mailbox;
+        std::future::ready(Ok(()))
+    }
 }

@@ -29,6 +29,7 @@ pub mod spool;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;
+pub mod upkeep;
 pub mod web;
 
 #[cfg(test)]

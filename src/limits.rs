@@ -33,6 +33,8 @@ pub const EXTERNAL_ID_CHARS: usize = 500;
 pub const SUBJECT_CHARS: usize = 1_000;
 /// A person's or surface's name in characters.
 pub const NAME_CHARS: usize = 255;
+/// `type` and `environment` of a surface, in characters.
+pub const WORD_CHARS: usize = 50;
 /// How far apart a webhook's timestamp and our clock may be, both ways, in seconds.
 pub const WEBHOOK_TOLERANCE_SECONDS: i64 = 300;
 /// How often a store transaction is tried again after a conflict.
@@ -51,3 +53,5 @@ pub const WEBHOOK_FORM_FIELDS: usize = 5_000;
 pub const WEBHOOK_ATTACHMENTS: usize = 100;
 /// Bytes of webhook bodies in memory at once, all requests together; above it 503 with Retry-After.
 pub const WEBHOOK_BODIES_BYTES: usize = 256 * 1024 * 1024;
+/// A mail that is fetched because somebody asks for it, one at a time.
+pub const ON_DEMAND_MESSAGE_BYTES: u64 = 100 * 1024 * 1024;

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     };
     let code = match command {
         Command::Serve => runtime.block_on(serve(config)),
+        Command::Demo(arguments) => runtime.block_on(demo(&arguments)),
         command => runtime.block_on(cli::run(command, config)),
     };
     // What hangs in a blocking call does not keep the process.
@@ -78,6 +79,50 @@ async fn serve(config: Config) -> ExitCode {
         Ended::Broken => return ExitCode::from(EXIT_FAILED),
     }
     ExitCode::SUCCESS
+}
+
+/// Runs a worker on an empty directory for the length of the tour; the configuration of this machine is left alone.
+async fn demo(arguments: &cli::demo::Arguments) -> ExitCode {
+    let name = format!("inlet-demo-{}", std::process::id());
+    let directory = std::env::temp_dir().join(name);
+    let outcome = tour(arguments, &directory).await;
+    if let Err(error) = std::fs::remove_dir_all(&directory) {
+        tracing::warn!(%error, directory = %directory.display(), "the demo's directory was not removed");
+    }
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&format!("{error:#}"));
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+async fn tour(arguments: &cli::demo::Arguments, directory: &std::path::Path) -> anyhow::Result<()> {
+    let mut config = Config::default();
+    config.data.dir = directory.to_owned();
+    config.server.listen = ([127, 0, 0, 1], 0).into();
+    let app = App::start(config, telemetry::start_metrics()?).await?;
+    let FirstKey::Made(key) = app.first_key() else { anyhow::bail!("{} is not empty", directory.display()) };
+    let (url, key) = (app.url().to_owned(), key.clone());
+    let life = Lifecycle::default();
+    let mut signals = Signals::catch()?;
+    let until = life.clone();
+    let running = tokio::spawn(async move { app.run(&until).await });
+    let key = key.expose_secret();
+    let mut outcome = tokio::select! {
+        outcome = cli::demo::tour(&url, key) => outcome,
+        _ = signals.next() => Ok(()),
+    };
+    if arguments.keep && outcome.is_ok() {
+        output::say(&format!("\nThe API stays at {url} with the key {key} until Ctrl-C."));
+        signals.next().await;
+    }
+    life.stopping.cancel();
+    if running.await? == Ended::Broken {
+        outcome = outcome.and(Err(anyhow::anyhow!("the worker broke off")));
+    }
+    outcome
 }
 
 /// A mailbox in IDLE is an open connection: takes as many open files as the system lets this process have.

@@ -1,6 +1,10 @@
 //! What the daemon and the commands beside it stand on: data directory, store, sealer, tenants and
 //! API keys. It opens and makes these; it serves nothing.
 
+mod declared;
+
+pub use declared::DeclaredError;
+
 use crate::blobs::{BlobError, Blobs};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Encryption};

@@ -33,6 +33,12 @@ pub enum Command {
     /// Read the mailbox now and wait for the end; exit code 1 if it fails.
     #[command(after_help = "Example:\n  inlet imap poll support-mail")]
     Poll(One),
+    /// Compare what the server lists with what became of it; exit code 1 if a mail has no outcome.
+    #[command(after_help = "Example:\n  inlet imap audit support-mail")]
+    Audit(One),
+    /// Fetch the body of a message that was too large to be taken with the others.
+    #[command(after_help = "Example:\n  inlet imap fetch support-mail 0196f0a0-0000-7000-8000-000000000000")]
+    Fetch(OneMessage),
     /// How polling goes.
     #[command(after_help = "Example:\n  inlet imap status support-mail --json")]
     Status(One),
@@ -65,6 +71,15 @@ pub struct One {
     worker: WorkerAddress,
 }
 
+/// Arguments of `inlet imap fetch`.
+#[derive(Debug, Args)]
+pub struct OneMessage {
+    #[command(flatten)]
+    one: One,
+    /// The message's id.
+    message: String,
+}
+
 pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<ExitCode> {
     match command {
         Command::Verify(arguments) => verify(&arguments, config).await,
@@ -82,6 +97,12 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<Exi
             show(&answer, &["success", "messagesProcessed", "lastUid"], one.json);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Audit(one) => audit(&one, config).await,
+        Command::Fetch(OneMessage { one, message }) => {
+            let answer = ask(&one, Method::POST, &format!("messages/{message}/fetch"), config).await?;
+            show(&answer, &["success", "sizeBytes"], one.json);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Status(one) => {
             let answer = ask(&one, Method::GET, "status", config).await?;
             let fields = [
@@ -97,6 +118,8 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<Exi
                 "consecutiveErrors",
                 "lastError",
                 "worker",
+                "late",
+                "explanation",
             ];
             show(&answer, &fields, one.json);
             Ok(ExitCode::SUCCESS)
@@ -132,6 +155,36 @@ async fn verify(arguments: &WithBody, config: &Config) -> anyhow::Result<ExitCod
         }
     }
     Ok(if failed("imap") || failed("smtp") { ExitCode::from(super::EXIT_FAILED) } else { ExitCode::SUCCESS })
+}
+
+async fn audit(one: &One, config: &Config) -> anyhow::Result<ExitCode> {
+    let answer = ask(one, Method::GET, "audit", config).await?;
+    let is_clean = answer.get("clean").and_then(Value::as_bool) == Some(true);
+    if one.json {
+        say_json(&answer);
+    } else {
+        for mailbox in answer.get("mailboxes").and_then(Value::as_array).into_iter().flatten() {
+            say(&audited(mailbox));
+        }
+        say(if is_clean { "no difference" } else { "there are differences" });
+    }
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(super::EXIT_FAILED) })
+}
+
+fn audited(mailbox: &Value) -> String {
+    let name = cell(mailbox, "mailbox");
+    if let Some(obstacle) = mailbox.get("obstacle").and_then(Value::as_str) {
+        return format!("{name}  {obstacle}");
+    }
+    let (first, last) = (cell(mailbox, "firstUid"), cell(mailbox, "lastUid"));
+    let (listed, accounted) = (cell(mailbox, "listed"), cell(mailbox, "accounted"));
+    let mut line = format!("{name}  UIDs {first} to {last}: {listed} listed, {accounted} with an outcome");
+    let missing = mailbox.get("missing").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if !missing.is_empty() {
+        let uids: Vec<String> = missing.iter().map(Value::to_string).collect();
+        line.push_str(&format!("; {} without: {}", cell(mailbox, "missingCount"), uids.join(" ")));
+    }
+    line
 }
 
 fn read_body(path: &std::path::Path) -> anyhow::Result<Value> {

@@ -226,7 +226,12 @@ fn keys_of_the_code() -> BTreeMap<&'static str, &'static [&'static str]> {
     };
     use figment::Figment;
     let sections = allowed("[stranger]");
-    sections.iter().map(|section| (*section, allowed(&format!("[{section}]\nstranger = 1")))).collect()
+    let header =
+        |section: &str| if section == "surfaces" { format!("[[{section}]]") } else { format!("[{section}]") };
+    sections
+        .iter()
+        .map(|section| (*section, allowed(&format!("{}\nstranger = 1", header(section)))))
+        .collect()
 }
 
 #[test]
@@ -234,7 +239,7 @@ fn the_default_file_names_every_key_and_no_other() {
     let mut in_file: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut section = String::new();
     for line in DEFAULT_FILE.lines() {
-        if let Some(name) = line.strip_prefix('[') {
+        if let Some(name) = line.strip_prefix('[').or(line.strip_prefix("# [[")) {
             name.trim_end_matches(']').clone_into(&mut section);
         } else if let Some((key, _)) = line.trim_start_matches("# ").split_once(" = ") {
             in_file.entry(section.clone()).or_default().push(key.to_owned());

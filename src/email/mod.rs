@@ -46,6 +46,9 @@ use header::Headers;
 pub fn read(raw: &[u8]) -> Mail {
     let headers = Headers::of_message(raw);
     let mut mail = read_headers(&headers);
+    if mail.digest.is_some() && digest::tells_nothing(&headers) {
+        mail.digest = Some(digest::of_bytes(raw));
+    }
     let structure = mime::parts(&headers);
     let mut body = body::read(&structure);
     mail.attachments = attachments::read(&structure, &body);

@@ -32,6 +32,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(imap::stop::stop))
         .routes(routes!(imap::verify::verify))
         .routes(routes!(imap::test_send::test_send))
+        .routes(routes!(imap::audit::audit))
+        .routes(routes!(imap::fetch::fetch))
         .routes(routes!(events::events))
         .routes(routes!(surfaces::list::list, surfaces::create::create))
         .routes(routes!(surfaces::read::read, surfaces::update::update, surfaces::delete::delete))

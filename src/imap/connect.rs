@@ -27,7 +27,7 @@ pub async fn dial(target: &Target, network: &Network) -> Result<Handshake, Error
             Handshake::greet(wire, limits).await
         }
         Security::StartTls => {
-            let handshake = Handshake::greet(Box::new(tcp), limits).await?;
+            let handshake = Handshake::greet_in_clear(Box::new(tcp), limits).await?;
             upgrade(handshake, address, target, network).await
         }
     }

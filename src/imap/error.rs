@@ -65,6 +65,7 @@ pub enum Phase {
     List,
     Idle,
     Noop,
+    Act,
     Logout,
 }
 
@@ -85,6 +86,7 @@ impl fmt::Display for Phase {
             Self::List => "listing folders",
             Self::Idle => "IDLE",
             Self::Noop => "NOOP",
+            Self::Act => "changing mail on the server",
             Self::Logout => "LOGOUT",
         })
     }
@@ -181,6 +183,15 @@ pub enum Error {
         /// The deadline.
         limit: Duration,
     },
+    /// Connected in clear, and not a byte came.
+    #[error(
+        "The server did not greet within {} seconds; if it speaks TLS from the first byte on this port, set imapSecure \
+         to true.", .limit.as_secs()
+    )]
+    Silent {
+        /// The deadline.
+        limit: Duration,
+    },
     /// FETCH moved, but slower than [`super::Limits::min_fetch_bytes_per_second`].
     #[error("The server sent less than {floor} bytes a second for a minute during fetching.")]
     TooSlow {
@@ -218,6 +229,7 @@ impl Error {
             | Self::Unreachable { .. }
             | Self::Lost { .. }
             | Self::TimedOut { .. }
+            | Self::Silent { .. }
             | Self::TooSlow { .. } => ErrorClass::Transient,
             Self::HostForbidden { .. } | Self::Certificate { .. } | Self::Setting(_) => ErrorClass::Config,
             Self::Tls { class, .. } | Self::Refused { class, .. } | Self::Bye { class, .. } => *class,
@@ -243,6 +255,7 @@ impl Error {
             | Self::Guard { phase, .. }
             | Self::Protocol { phase, .. } => Some(*phase),
             Self::TooSlow { .. } => Some(Phase::Fetch),
+            Self::Silent { .. } => Some(Phase::Greeting),
             _ => None,
         }
     }

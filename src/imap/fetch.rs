@@ -5,6 +5,7 @@ use super::error::{Error, Phase};
 use super::response::{Event, Row};
 use super::session::Session;
 use super::uid_set;
+use crate::envelope::GmailIds;
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -37,16 +38,7 @@ pub struct Fetched {
     /// The bytes; empty where the server has none (NIL). At most [`super::Limits::max_message_bytes`].
     pub body: Bytes,
     /// Gmail's own ids, where the server is Gmail.
-    pub gmail: Option<Gmail>,
-}
-
-/// Gmail's ids of a message and of its thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gmail {
-    /// X-GM-MSGID.
-    pub message_id: u64,
-    /// X-GM-THRID.
-    pub thread_id: u64,
+    pub gmail: Option<GmailIds>,
 }
 
 impl Session {
@@ -127,7 +119,7 @@ impl Session {
             let gmail = row
                 .gmail_message_id
                 .zip(row.gmail_thread_id)
-                .map(|(message_id, thread_id)| Gmail { message_id, thread_id });
+                .map(|(message_id, thread_id)| GmailIds { message_id, thread_id });
             each(Fetched { uid, internal_date: row.internal_date, size: row.size, body, gmail });
             Ok(())
         };

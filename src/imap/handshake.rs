@@ -12,6 +12,8 @@ use bytes::Bytes;
 use std::fmt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+/// First byte of a TLS record that holds an alert (RFC 8446 section 5.1).
+const TLS_ALERT: u8 = 21;
 /// Longest line of a greeting or capability list, bytes.
 const MAX_LINE_BYTES: usize = 8 * 1024;
 /// Most lines before the tagged answer.
@@ -54,8 +56,26 @@ impl Handshake {
     /// # Errors
     /// No greeting in time, BYE, PREAUTH, or something that is not IMAP.
     pub async fn greet(wire: Box<dyn Wire>, limits: &Limits) -> Result<Self, Error> {
+        Self::greeted(wire, limits, true).await
+    }
+
+    /// The same on a connection that is still in clear: a server that says nothing there probably waits for TLS.
+    ///
+    /// # Errors
+    /// As [`Handshake::greet`].
+    pub async fn greet_in_clear(wire: Box<dyn Wire>, limits: &Limits) -> Result<Self, Error> {
+        Self::greeted(wire, limits, false).await
+    }
+
+    async fn greeted(wire: Box<dyn Wire>, limits: &Limits, is_protected: bool) -> Result<Self, Error> {
         let mut this = Self::new(wire);
-        within(Phase::Greeting, limits.greeting, this.read_greeting()).await?;
+        let greeting = this.read_greeting(is_protected);
+        match within(Phase::Greeting, limits.greeting, greeting).await {
+            Err(Error::TimedOut { limit, .. }) if !is_protected && this.buffer.is_empty() => {
+                return Err(Error::Silent { limit });
+            }
+            other => other?,
+        }
         this.ask_capabilities(limits).await?;
         Ok(this)
     }
@@ -84,9 +104,21 @@ impl Handshake {
         (self.wire, Bytes::from(self.buffer), self.capabilities)
     }
 
-    async fn read_greeting(&mut self) -> Result<(), Error> {
+    async fn read_greeting(&mut self, is_protected: bool) -> Result<(), Error> {
         let phase = Phase::Greeting;
-        let line = self.read_line(phase).await?;
+        let line = self.read_line(phase).await.map_err(|error| {
+            // A server that waits for a TLS handshake sends an alert, or nothing, where IMAP would greet.
+            let waits_for_tls = match &error {
+                Error::Lost { .. } | Error::Protocol { .. } => {
+                    !is_protected && self.buffer.first() == Some(&TLS_ALERT)
+                }
+                _ => false,
+            };
+            if waits_for_tls { speaks_tls() } else { error }
+        })?;
+        if !is_protected && line.as_bytes().first() == Some(&TLS_ALERT) {
+            return Err(speaks_tls());
+        }
         let not_imap = Error::protocol(phase, "the server on this port does not speak IMAP");
         let rest = line.strip_prefix("* ").ok_or(not_imap)?;
         let (word, text) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -246,6 +278,15 @@ impl Handshake {
             }
         }
     }
+}
+
+/// Port and kind of protection do not fit together; of class config, as only a person can change it.
+fn speaks_tls() -> Error {
+    Error::Setting(
+        "The server says nothing before a TLS handshake, so it probably speaks TLS from the first byte on this port: set \
+         imapSecure to true."
+            .to_owned(),
+    )
 }
 
 fn bye(phase: Phase, text: &str) -> Error {

@@ -64,14 +64,18 @@ fn plan(handshake: &Handshake, target: &Target) -> Result<Plan, Error> {
     match &target.auth {
         Auth::Password(password) => plan_password(user, password, offered.login_disabled, offered.auth_plain),
         Auth::Bearer { token, mechanism } => {
-            let offered = match mechanism {
+            let wanted = [Mechanism::XOAuth2, Mechanism::OAuthBearer];
+            let is_offered = |mechanism: &Mechanism| match mechanism {
                 Mechanism::XOAuth2 => offered.auth_xoauth2,
                 Mechanism::OAuthBearer => offered.auth_oauthbearer,
             };
-            if !offered {
-                return Err(Error::Setting(format!("The server does not offer {}.", mechanism.name())));
+            match wanted.into_iter().filter(|it| mechanism.is_none_or(|only| only == *it)).find(is_offered) {
+                Some(mechanism) => plan_bearer(target, token, mechanism),
+                None => Err(Error::Setting(format!(
+                    "The server takes no OAuth token: it does not offer {}.",
+                    mechanism.map_or("XOAUTH2 or OAUTHBEARER", Mechanism::name)
+                ))),
             }
-            plan_bearer(target, token, *mechanism)
         }
     }
 }

@@ -4,6 +4,7 @@
 //! methods take it and give it back, and an error drops it, so that a connection in doubt is never used again.
 //! Finding mail, cursors and schedules are not here: they are built on top of [`Session`].
 
+mod act;
 mod address;
 mod classify;
 mod connect;
@@ -18,6 +19,7 @@ mod names;
 mod pinned;
 pub mod poll;
 mod response;
+mod sent;
 mod session;
 mod target;
 mod tls;
@@ -26,9 +28,10 @@ mod uid_set;
 #[cfg(test)]
 mod tests;
 
+pub use act::is_flag;
 pub use address::{Forbidden, vet};
 pub use error::{Error, ErrorClass, Phase};
-pub use fetch::{Fetched, Gmail, Listed};
+pub use fetch::{Fetched, Listed};
 pub use idle::IdleEnd;
 pub use names::{decode_mailbox_name, encode_mailbox_name};
 pub use session::{Capabilities, Folder, FolderRole, MailboxStatus, Selected, Session, verify};

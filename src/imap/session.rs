@@ -37,6 +37,8 @@ pub struct Capabilities {
     /// SPECIAL-USE (RFC 6154).
     pub special_use: bool,
     pub(super) list_extended: bool,
+    pub(super) moves: bool,
+    pub(super) uidplus: bool,
     pub(super) starttls: bool,
     pub(super) login_disabled: bool,
     pub(super) sasl_ir: bool,
@@ -60,6 +62,8 @@ impl Capabilities {
                 "ID" => this.id = true,
                 "SPECIAL-USE" => this.special_use = true,
                 "LIST-EXTENDED" => this.list_extended = true,
+                "MOVE" => this.moves = true,
+                "UIDPLUS" => this.uidplus = true,
                 "STARTTLS" => this.starttls = true,
                 "LOGINDISABLED" => this.login_disabled = true,
                 "SASL-IR" => this.sasl_ir = true,
@@ -168,12 +172,16 @@ impl Session {
     ///
     /// # Errors
     /// The name cannot be sent; [`Error::mailbox`] where only this mailbox is at fault; no or a wrong UIDVALIDITY.
-    pub async fn examine(mut self, mailbox: &str) -> Result<(Self, Selected), Error> {
+    pub async fn examine(self, mailbox: &str) -> Result<(Self, Selected), Error> {
+        self.open_mailbox("EXAMINE", mailbox).await
+    }
+
+    pub(super) async fn open_mailbox(mut self, verb: &str, mailbox: &str) -> Result<(Self, Selected), Error> {
         let phase = Phase::Examine;
         let name = wire_name(mailbox)?;
         let condstore = if self.capabilities.condstore { " (CONDSTORE)" } else { "" };
         let (mut exists, mut uid_validity, mut uid_next, mut highest_modseq) = (None, None, None, None);
-        let command = format!("EXAMINE {name}{condstore}");
+        let command = format!("{verb} {name}{condstore}");
         let ran = self.driver.run(phase, &command, |event| {
             match event {
                 Event::Exists(count) => exists = Some(count),
@@ -310,7 +318,7 @@ pub async fn verify(target: &Target, network: &Network, mailbox: &str) -> Result
 }
 
 /// The quoted modified UTF-7 form of a mailbox name; nothing that could end the command or hide in a log reaches the wire.
-fn wire_name(mailbox: &str) -> Result<String, Error> {
+pub(super) fn wire_name(mailbox: &str) -> Result<String, Error> {
     let unusable = |why: &str| Error::Setting(format!("The mailbox name cannot be used: it {why}."));
     if mailbox.is_empty() {
         return Err(unusable("is empty"));

@@ -38,8 +38,8 @@ pub enum Auth {
     Bearer {
         /// The access token, already fresh.
         token: SecretString,
-        /// How it is presented.
-        mechanism: Mechanism,
+        /// How it is presented; `None` for what the server offers, XOAUTH2 first.
+        mechanism: Option<Mechanism>,
     },
 }
 

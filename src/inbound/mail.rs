@@ -4,7 +4,7 @@ use super::authenticity::{self, Authenticity};
 use super::{AttachmentData, InboundAttachment, InboundMessage, SurfaceSettings, evidence, label};
 use crate::email::reply::Forward;
 use crate::email::{self, Mail, MailPart};
-use crate::envelope::Origin;
+use crate::envelope::{GmailIds, Origin};
 use crate::ids::SurfaceId;
 use crate::limits;
 use crate::matching::decide::Rule;
@@ -89,13 +89,14 @@ struct Place {
     internal_date: Option<Timestamp>,
     sent: bool,
     backfill: bool,
+    gmail: Option<GmailIds>,
 }
 
 impl Place {
     fn of(origin: &Origin) -> Self {
         match origin {
-            Origin::Imap { internal_date, sent, backfill, .. } => {
-                Self { internal_date: *internal_date, sent: *sent, backfill: *backfill }
+            Origin::Imap { internal_date, sent, backfill, gmail, .. } => {
+                Self { internal_date: *internal_date, sent: *sent, backfill: *backfill, gmail: *gmail }
             }
             Origin::Import => Self { backfill: true, ..Self::default() },
             Origin::Webhook { .. } => Self::default(),
@@ -223,6 +224,9 @@ fn metadata(mail: &mut Mail, verdict: &Verdict, place: Place, oversized_bytes: O
     put("forwarded", mail.forward.take().map(|forward| forwarded(&forward)));
     put("remoteImages", (mail.remote_images > 0).then(|| json!(mail.remote_images)));
     put("sizeBytes", oversized_bytes.map(|size| json!(size)));
+    // As text: both need more than the 53 bits that a JSON number surely has.
+    put("gmailMessageId", place.gmail.map(|ids| json!(ids.message_id.to_string())));
+    put("gmailThreadId", place.gmail.map(|ids| json!(ids.thread_id.to_string())));
     metadata
 }
 

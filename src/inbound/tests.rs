@@ -32,6 +32,7 @@ fn mail(text: &str, sent: bool, settings: &SurfaceSettings) -> InboundMessage {
         internal_date: None,
         sent,
         backfill: false,
+        gmail: None,
     };
     let envelope = Envelope {
         tenant_id: TenantId(Uuid::from_u128(2)),

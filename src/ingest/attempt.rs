@@ -115,7 +115,11 @@ impl Part {
             return Err(Box::new(self));
         }
         let second = self.items.split_off(self.items.len() / 2);
-        let rest = self.progress.clone().map(|progress| Progress { settled: Vec::new(), ..progress });
+        let rest = self.progress.clone().map(|progress| Progress {
+            settled: Vec::new(),
+            unread: Vec::new(),
+            ..progress
+        });
         let last_uid = self.items.iter().flat_map(|item| &item.messages).filter_map(|read| read.uid()).max();
         if let Some(progress) = &mut self.progress {
             progress.through_uid = last_uid.unwrap_or(0).min(progress.through_uid);

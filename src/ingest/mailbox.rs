@@ -5,7 +5,7 @@ use crate::email;
 use crate::envelope::{MailboxSink, SinkError, Tally, Window};
 use crate::ids::{SurfaceId, TenantId};
 use crate::matching::keys;
-use crate::model::imap::Outcome;
+use crate::model::imap::{Outcome, Reading};
 use crate::model::key::KeyHash;
 use crate::store::StoreError;
 use crate::store::imap::Lease;
@@ -25,6 +25,28 @@ impl MailboxIngest {
     pub(super) fn new(pipeline: Pipeline, tenant_id: TenantId, surface_id: SurfaceId, lease: Lease) -> Self {
         Self { pipeline, tenant_id, surface_id, lease }
     }
+
+    /// A small transaction of its own, under the lease as every write of a poller.
+    async fn mark(&self, mailbox: &str, mark: Option<Reading>) -> Result<(), SinkError> {
+        let mut attempts = self.pipeline.attempts();
+        loop {
+            match self.try_mark(mailbox, mark).await {
+                Err(error) if attempts.go_on_after(&error).await => {}
+                other => return other.map_err(|error| refuse(error.into())),
+            }
+        }
+    }
+
+    async fn try_mark(&self, mailbox: &str, mark: Option<Reading>) -> Result<(), StoreError> {
+        let (tenant, surface) = (self.tenant_id, self.surface_id);
+        let mut tx = self.pipeline.inner.store.begin().await?;
+        tx.fence(self.lease).await?;
+        match mark {
+            Some(mark) => tx.save_reading(tenant, surface, mailbox, &mark).await?,
+            None => tx.delete_reading(tenant, surface, mailbox).await?,
+        }
+        tx.commit().await
+    }
 }
 
 impl MailboxSink for MailboxIngest {
@@ -35,9 +57,11 @@ impl MailboxSink for MailboxIngest {
             mailbox: window.mailbox,
             uid_validity: window.uid_validity,
             settled: window.settled,
+            unread: window.unread,
             through_uid: window.through_uid,
             backfill_through_uid: window.backfill_through_uid,
             resets_in_row: window.resets_in_row,
+            rebased_through_uid: window.rebased_through_uid,
         };
         let items = window.envelopes.into_iter();
         let items = items.map(|envelope| Item { envelopes: vec![envelope], ..Item::default() }).collect();
@@ -79,6 +103,14 @@ impl MailboxSink for MailboxIngest {
             })
         };
         Ok(identities.iter().map(is_known).collect())
+    }
+
+    async fn begin_reading(&self, mailbox: &str, mark: Reading) -> Result<(), SinkError> {
+        self.mark(mailbox, Some(mark)).await
+    }
+
+    async fn end_reading(&self, mailbox: &str) -> Result<(), SinkError> {
+        self.mark(mailbox, None).await
     }
 }
 

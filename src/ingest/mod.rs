@@ -7,6 +7,7 @@
 
 mod attempt;
 mod changes;
+mod complete;
 mod gather;
 mod mailbox;
 mod prepare;
@@ -82,9 +83,11 @@ pub(crate) struct Progress {
     pub mailbox: String,
     pub uid_validity: u32,
     pub settled: Vec<(u32, Outcome)>,
+    pub unread: Vec<(u32, &'static str)>,
     pub through_uid: u32,
     pub backfill_through_uid: u32,
     pub resets_in_row: i64,
+    pub rebased_through_uid: Option<u32>,
 }
 
 /// The pipeline. Cheap to clone.

@@ -6,7 +6,7 @@ use super::prepare::{Prepared, Read};
 use super::{IngestError, Pipeline, Receipt};
 use crate::blobs::Entry;
 use crate::envelope::Origin;
-use crate::ids::{DeadLetterId, SurfaceId, TenantId};
+use crate::ids::{DeadLetterId, Ids, SurfaceId, TenantId};
 use crate::model::imap::{Cursor, LedgerRow, Outcome};
 use crate::store::StoreError;
 use crate::store::deliveries::{DeadLetter, DeadLetterStatus};
@@ -49,6 +49,8 @@ impl Pipeline {
         let mut tx = self.inner.store.begin().await?;
         tx.insert_dead_letters(tenant, letters).await?;
         let Some(progress) = &part.progress else { return tx.commit().await };
+        let unread = progress.letters(&self.inner.ids, self.inner.clock.now());
+        tx.insert_dead_letters(tenant, &unread).await?;
         tx.fence(progress.lease).await?;
         let quarantined = item.messages.iter().filter_map(|read| {
             Some(LedgerRow { uid: read.uid()?, outcome: Outcome::Quarantined, message_id: None })
@@ -59,6 +61,7 @@ impl Pipeline {
         let rows: Vec<LedgerRow> = quarantined.chain(settled).collect();
         let (surface, mailbox) = (progress.surface_id, progress.mailbox.as_str());
         tx.insert_ledger(tenant, surface, mailbox, progress.uid_validity, &rows).await?;
+        tx.pass_reading(tenant, surface, mailbox, progress.through_uid).await?;
         tx.save_cursor(tenant, &progress.cursor(self.inner.clock.now())).await?;
         tx.commit().await
     }
@@ -105,9 +108,11 @@ impl Pipeline {
 /// Where a mail came from, for a replay.
 fn origin(read: &Read) -> String {
     let value = match &read.message.origin {
-        Origin::Imap { mailbox, uid_validity, uid, internal_date, sent, .. } => json!({
+        Origin::Imap { mailbox, uid_validity, uid, internal_date, sent, backfill, gmail } => json!({
             "kind": "imap", "mailbox": mailbox, "uidValidity": uid_validity, "uid": uid,
-            "internalDate": internal_date.map(|date| date.to_string()), "sent": sent,
+            "internalDate": internal_date.map(|date| date.to_string()), "sent": sent, "backfill": backfill,
+            "gmailMessageId": gmail.map(|ids| ids.message_id.to_string()),
+            "gmailThreadId": gmail.map(|ids| ids.thread_id.to_string()),
         }),
         Origin::Webhook { position, .. } => json!({"kind": "webhook", "position": position}),
         Origin::Import => json!({"kind": "import"}),
@@ -116,6 +121,25 @@ fn origin(read: &Read) -> String {
 }
 
 impl super::Progress {
+    /// Letters without a body for mail that was passed over unread; a replay fetches it.
+    pub(super) fn letters(&self, ids: &Ids, now: jiff::Timestamp) -> Vec<DeadLetter> {
+        let letter = |(uid, reason): &(u32, &'static str)| DeadLetter {
+            id: ids.next::<DeadLetterId>(),
+            surface_id: self.surface_id,
+            reason: (*reason).to_owned(),
+            status: DeadLetterStatus::Open,
+            attempts: 1,
+            origin: json!({
+                "kind": "imap", "mailbox": self.mailbox, "uidValidity": self.uid_validity, "uid": uid,
+                "backfill": *uid <= self.backfill_through_uid,
+            })
+            .to_string(),
+            body: Bytes::new(),
+            created_at: now,
+        };
+        self.unread.iter().map(letter).collect()
+    }
+
     /// The cursor after this progress.
     pub(super) fn cursor(&self, now: jiff::Timestamp) -> Cursor {
         Cursor {
@@ -125,6 +149,8 @@ impl super::Progress {
             last_uid: self.through_uid,
             backfill_through_uid: self.backfill_through_uid,
             resets_in_row: self.resets_in_row,
+            rebased_through_uid: self.rebased_through_uid,
+            acted_through_uid: 0,
             updated_at: now,
         }
     }

@@ -35,15 +35,20 @@ impl Pipeline {
             return Ok(Kept::default());
         }
         let new = self.unknown(tenant, bulky).await?;
+        self.write_packs(tenant, &new).await
+    }
+
+    /// Writes the packs of these.
+    pub(super) async fn write_packs(&self, tenant: TenantId, new: &[&Read]) -> Result<Kept, IngestError> {
         let mut kept = Kept::default();
         let mut sources = Pack::new(self.inner.ids.next::<Uuid>());
-        for read in &new {
+        for read in new {
             if let Some(entry) = &read.source {
                 kept.sources.insert(read.id, source_ref(sources.add_entry(entry)));
             }
         }
         let mut attachments = Pack::new(self.inner.ids.next::<Uuid>());
-        for (sha256, entry) in self.unknown_blobs(tenant, &new).await? {
+        for (sha256, entry) in self.unknown_blobs(tenant, new).await? {
             kept.blobs.push(blob_place(sha256, attachments.add_entry(entry)));
         }
         let (left, right) = tokio::join!(
@@ -87,7 +92,7 @@ impl Pipeline {
             return Ok(entries);
         }
         let hashes: Vec<[u8; 32]> = entries.iter().map(|(hash, _)| *hash).collect();
-        let stored = self.inner.store.find_blobs(tenant, &hashes).await?;
+        let stored = self.inner.store.find_lasting_blobs(tenant, &hashes).await?;
         let stored: HashSet<[u8; 32]> = stored.into_iter().map(|place| place.sha256).collect();
         entries.retain(|(hash, _)| !stored.contains(hash));
         Ok(entries)

@@ -299,6 +299,10 @@ impl Writing<'_> {
 
     async fn write_progress(&self, tx: &mut Tx, receipts: &[Receipt]) -> Result<()> {
         let Some(progress) = self.unit.progress else { return Ok(()) };
+        let letters = progress.letters(self.unit.ids, self.unit.now);
+        if !letters.is_empty() {
+            tx.insert_dead_letters(self.unit.tenant, &letters).await?;
+        }
         let settled = progress.settled.iter();
         let settled =
             settled.map(|(uid, outcome)| LedgerRow { uid: *uid, outcome: *outcome, message_id: None });
@@ -308,6 +312,7 @@ impl Writing<'_> {
         let rows: Vec<LedgerRow> = settled.chain(mails).collect();
         let (surface, mailbox) = (progress.surface_id, progress.mailbox.as_str());
         tx.insert_ledger(self.unit.tenant, surface, mailbox, progress.uid_validity, &rows).await?;
+        tx.pass_reading(self.unit.tenant, surface, mailbox, progress.through_uid).await?;
         tx.save_cursor(self.unit.tenant, &progress.cursor(self.unit.now)).await
     }
 

@@ -89,8 +89,39 @@ pub struct Cursor {
     /// How often in a row UIDVALIDITY changed without a calm poll between; above 0 the mailbox is
     /// being reconciled by headers.
     pub resets_in_row: i64,
+    /// UIDNEXT went down under the same UIDVALIDITY, and mail was read again up to this UID, which is below `last_uid`;
+    /// `None` where that never happened or is made up for.
+    pub rebased_through_uid: Option<u32>,
+    /// Every UID up to this one has had the action that the surface wants after storing (`onStored`).
+    pub acted_through_uid: u32,
     /// When it last moved.
     pub updated_at: Timestamp,
+}
+
+/// Mail that is being read: what a process that dies over it leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// UIDVALIDITY of the UID.
+    pub uid_validity: u32,
+    /// The first UID that is being read.
+    pub uid: u32,
+    /// Whether it is the only one.
+    pub is_alone: bool,
+    /// How many processes have died over it before.
+    pub deaths: i64,
+}
+
+/// Where a message lies on its server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerPlace {
+    /// The mailbox as people write it.
+    pub mailbox: String,
+    /// UIDVALIDITY of the UID.
+    pub uid_validity: u32,
+    /// The UID.
+    pub uid: u32,
+    /// What became of it.
+    pub outcome: Outcome,
 }
 
 /// One row of the outcome ledger.

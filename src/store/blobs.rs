@@ -26,10 +26,22 @@ impl Store {
     /// # Errors
     /// Any [`super::StoreError`].
     pub async fn find_blobs(&self, tenant: TenantId, hashes: &[[u8; 32]]) -> Result<Vec<BlobPlace>> {
-        let select = Statement::new(
-            "WITH {rows} SELECT b.sha256, b.pack_id, b.pack_offset, b.stored_bytes, b.size_bytes
-             FROM r CROSS JOIN blobs b WHERE b.tenant_id = r.tenant_id AND b.sha256 = r.sha256",
-        );
+        self.find_places(tenant, hashes, "").await
+    }
+
+    /// The places of those of `hashes` that may be pointed at anew: not of those that are about to be forgotten.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn find_lasting_blobs(&self, tenant: TenantId, hashes: &[[u8; 32]]) -> Result<Vec<BlobPlace>> {
+        self.find_places(tenant, hashes, "AND b.unused_since IS NULL").await
+    }
+
+    async fn find_places(&self, tenant: TenantId, hashes: &[[u8; 32]], also: &str) -> Result<Vec<BlobPlace>> {
+        let select = Statement::new(format!(
+            "WITH {{rows}} SELECT b.sha256, b.pack_id, b.pack_offset, b.stored_bytes, b.size_bytes
+             FROM r CROSS JOIN blobs b WHERE b.tenant_id = r.tenant_id AND b.sha256 = r.sha256 {also}"
+        ));
         let mut wanted = hashes.to_vec();
         wanted.sort_unstable();
         wanted.dedup();
@@ -51,7 +63,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Keeps places; a hash that is there already stays as it is.
+    /// Keeps places; a hash that is there already and used stays as it is.
     ///
     /// # Errors
     /// Any [`super::StoreError`].
@@ -73,7 +85,10 @@ impl Tx {
             "WITH {rows} INSERT {or_fail} INTO blobs (tenant_id, sha256, pack_id, pack_offset, stored_bytes, size_bytes,
                 created_at)
              SELECT r.tenant_id, r.sha256, r.pack_id, r.pack_offset, r.stored_bytes, r.size_bytes, $1
-             FROM r WHERE true ON CONFLICT DO NOTHING",
+             FROM r WHERE true ON CONFLICT (tenant_id, sha256) DO UPDATE SET pack_id = excluded.pack_id,
+                pack_offset = excluded.pack_offset, stored_bytes = excluded.stored_bytes,
+                size_bytes = excluded.size_bytes, created_at = excluded.created_at, unused_since = NULL
+             WHERE blobs.unused_since IS NOT NULL",
         );
         self.work.write("blobs", insert.bind(now).rows(rows), None).await
     }

@@ -47,6 +47,10 @@ pub struct MailboxHealth {
     pub backlog: i64,
     /// Which worker polls.
     pub worker: Option<String>,
+    /// When a poll last succeeded.
+    pub last_success_at: Option<Timestamp>,
+    /// How each mailbox does: name to object.
+    pub mailboxes: JsonMap,
 }
 
 /// A lease under which a worker writes.
@@ -126,7 +130,7 @@ impl Store {
     pub async fn get_mailbox_health(&self, tenant: TenantId, surface: SurfaceId) -> Result<MailboxHealth> {
         let select = Statement::new(
             "SELECT last_poll_at, next_poll_at, last_error, error_class, consecutive_errors, messages_processed,
-                connection, backlog, worker
+                connection, backlog, worker, last_success_at, mailboxes
              FROM mailbox_health WHERE tenant_id = $1 AND surface_id = $2",
         );
         let rows = self.pools.fetch(select.bind(tenant).bind(surface)).await?;
@@ -142,6 +146,8 @@ impl Store {
             connection: fields.text()?,
             backlog: fields.int()?,
             worker: fields.maybe_text()?,
+            last_success_at: fields.maybe_time()?,
+            mailboxes: fields.json()?,
         })
     }
 
@@ -157,13 +163,15 @@ impl Store {
     ) -> Result<()> {
         let upsert = Statement::new(
             "INSERT INTO mailbox_health (tenant_id, surface_id, last_poll_at, next_poll_at, last_error,
-                error_class, consecutive_errors, messages_processed, connection, backlog, worker)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                error_class, consecutive_errors, messages_processed, connection, backlog, worker,
+                last_success_at, mailboxes)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
              ON CONFLICT (tenant_id, surface_id) DO UPDATE SET last_poll_at = excluded.last_poll_at,
                 next_poll_at = excluded.next_poll_at, last_error = excluded.last_error,
                 error_class = excluded.error_class, consecutive_errors = excluded.consecutive_errors,
                 messages_processed = excluded.messages_processed, connection = excluded.connection,
-                backlog = excluded.backlog, worker = excluded.worker",
+                backlog = excluded.backlog, worker = excluded.worker,
+                last_success_at = excluded.last_success_at, mailboxes = excluded.mailboxes",
         );
         let upsert = upsert
             .bind(tenant)
@@ -176,7 +184,9 @@ impl Store {
             .bind(health.messages_processed)
             .bind(health.connection.as_str())
             .bind(health.backlog)
-            .bind(health.worker.as_deref());
+            .bind(health.worker.as_deref())
+            .bind(health.last_success_at)
+            .bind(write_json(&health.mailboxes));
         let mut tx = self.begin().await?;
         tx.work.execute(upsert).await?;
         tx.commit().await
@@ -188,7 +198,8 @@ impl Store {
     /// Any [`super::StoreError`].
     pub async fn list_cursors(&self, tenant: TenantId, surface: SurfaceId) -> Result<Vec<Cursor>> {
         let select = Statement::new(
-            "SELECT mailbox, uid_validity, last_uid, backfill_through_uid, resets_in_row, updated_at
+            "SELECT mailbox, uid_validity, last_uid, backfill_through_uid, resets_in_row, rebased_through_uid,
+                acted_through_uid, updated_at
              FROM cursors WHERE tenant_id = $1 AND surface_id = $2 ORDER BY mailbox_key",
         );
         let rows = self.pools.fetch(select.bind(tenant).bind(surface)).await?;
@@ -202,6 +213,8 @@ impl Store {
                     last_uid: fields.small()?,
                     backfill_through_uid: fields.small()?,
                     resets_in_row: fields.int()?,
+                    rebased_through_uid: fields.maybe_int()?.and_then(|uid| u32::try_from(uid).ok()),
+                    acted_through_uid: fields.small()?,
                     updated_at: fields.time()?,
                 })
             })
@@ -304,20 +317,23 @@ impl Tx {
         self.work.write("ledger", upsert.bind(i64::from(uid_validity)).rows(rows), None).await
     }
 
-    /// Moves a cursor forward: under the same UIDVALIDITY the larger `last_uid` wins and the other
-    /// columns are taken as given, even where `last_uid` stays; another UIDVALIDITY replaces it whole.
+    /// Moves a cursor forward: under the same UIDVALIDITY the larger `last_uid` wins, `acted_through_uid` stays and the
+    /// other columns are taken as given, even where `last_uid` stays; another UIDVALIDITY replaces it whole.
     ///
     /// # Errors
     /// Any [`super::StoreError`].
     pub async fn save_cursor(&mut self, tenant: TenantId, cursor: &Cursor) -> Result<()> {
         let upsert = Statement::new(
             "INSERT INTO cursors (tenant_id, surface_id, mailbox_key, mailbox, uid_validity, last_uid,
-                backfill_through_uid, resets_in_row, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                backfill_through_uid, resets_in_row, rebased_through_uid, acted_through_uid, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10)
              ON CONFLICT (tenant_id, surface_id, mailbox_key) DO UPDATE SET
                 last_uid = CASE WHEN cursors.uid_validity = excluded.uid_validity
                     AND cursors.last_uid > excluded.last_uid THEN cursors.last_uid ELSE excluded.last_uid END,
+                acted_through_uid = CASE WHEN cursors.uid_validity = excluded.uid_validity
+                    THEN cursors.acted_through_uid ELSE 0 END,
                 uid_validity = excluded.uid_validity,
+                rebased_through_uid = excluded.rebased_through_uid,
                 backfill_through_uid = excluded.backfill_through_uid,
                 resets_in_row = excluded.resets_in_row, updated_at = excluded.updated_at",
         );
@@ -330,12 +346,13 @@ impl Tx {
             .bind(i64::from(cursor.last_uid))
             .bind(i64::from(cursor.backfill_through_uid))
             .bind(cursor.resets_in_row)
+            .bind(cursor.rebased_through_uid.map(i64::from))
             .bind(cursor.updated_at);
         self.work.write("cursors", upsert, None).await
     }
 }
 
-fn mailbox_key(mailbox: &str) -> KeyHash {
+pub(super) fn mailbox_key(mailbox: &str) -> KeyHash {
     KeyHash::of(&[mailbox.as_bytes()])
 }
 

@@ -1,8 +1,10 @@
 //! Messages and their attachments as the API reads them. They are written through [`super::ingest`].
 
 use super::dialect::{Fields, Record, Rowset, Statement};
-use super::{Result, Store, Tx};
+use super::ingest::SourceRef;
+use super::{Result, Store, Tx, write_json};
 use crate::ids::{AttachmentId, ConversationId, MessageId, SurfaceId, TenantId};
+use crate::model::JsonMap;
 use crate::model::attachment::{Attachment, AttachmentState};
 use crate::model::key::KeyHash;
 use crate::model::message::{Direction, Message, Role};
@@ -25,6 +27,19 @@ pub struct MessageCursor {
     pub sent_at: Timestamp,
     /// Its id.
     pub id: MessageId,
+}
+
+/// What a message that was taken without its body becomes.
+#[derive(Debug)]
+pub struct Completion<'a> {
+    /// Its text.
+    pub content: &'a str,
+    /// Sanitized HTML.
+    pub content_html: Option<&'a str>,
+    /// All of its metadata.
+    pub metadata: &'a JsonMap,
+    /// Where its source lies.
+    pub source: Option<SourceRef>,
 }
 
 /// The columns of a message in the order of [`read_message`].
@@ -137,6 +152,36 @@ impl Store {
 }
 
 impl Tx {
+    /// Gives a message its body. `false` if it has changed since it was read, or is gone.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn complete_message(
+        &mut self,
+        tenant: TenantId,
+        message: &Message,
+        completion: &Completion<'_>,
+    ) -> Result<bool> {
+        let update = Statement::new(
+            "UPDATE messages SET content = $3, content_html = $4, metadata = $5, source_pack_id = $6,
+                source_offset = $7, source_stored_bytes = $8, source_size_bytes = $9
+             WHERE tenant_id = $1 AND id = $2 AND metadata = $10 RETURNING id",
+        );
+        let source = completion.source;
+        let update = update
+            .bind(tenant)
+            .bind(message.id)
+            .bind(completion.content)
+            .bind(completion.content_html)
+            .bind(write_json(completion.metadata))
+            .bind(source.map(|source| source.pack_id))
+            .bind(source.map(|source| source.offset))
+            .bind(source.map(|source| source.stored_bytes))
+            .bind(source.map(|source| source.size_bytes))
+            .bind(write_json(&message.metadata));
+        Ok(!self.work.fetch(update).await?.is_empty())
+    }
+
     /// These messages as they are, each once, locked until the transaction ends.
     ///
     /// # Errors

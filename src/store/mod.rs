@@ -27,6 +27,8 @@ mod migrate;
 pub mod outbox;
 mod participants;
 mod pending;
+mod readings;
+mod retention;
 pub mod surfaces;
 pub mod tenants;
 

@@ -46,7 +46,8 @@ pub struct Event {
 
 impl Store {
     /// Events after `cursor`, in order, at most `limit`. An event that is seen is never preceded later
-    /// by one that was not, whoever writes. After an unknown cursor there is nothing.
+    /// by one that was not, whoever writes. After an unknown cursor there is nothing, unless it is older than the
+    /// oldest event: that one was forgotten ([`Store::prune_events`]), and what is left follows it.
     ///
     /// # Errors
     /// Any [`super::StoreError`].
@@ -58,7 +59,10 @@ impl Store {
     ) -> Result<Vec<Event>> {
         let after = match cursor {
             Some(_) => {
-                "AND e.position > (SELECT o.position FROM events o WHERE o.tenant_id = $1 AND o.id = $3)"
+                "AND e.position > COALESCE(
+                    (SELECT o.position FROM events o WHERE o.tenant_id = $1 AND o.id = $3),
+                    (SELECT CASE WHEN f.id > $3 THEN -1 END FROM events f WHERE f.tenant_id = $1
+                     ORDER BY f.position LIMIT 1))"
             }
             None => "",
         };

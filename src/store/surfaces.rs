@@ -38,7 +38,7 @@ const COLUMNS: &str = "s.id, s.name, s.kind, s.status, s.environment, s.workspac
     s.outbound, s.created_at, s.updated_at";
 
 /// Everything on a surface. What hangs on messages and conversations goes before them.
-const DELETIONS: [&str; 16] = [
+const DELETIONS: [&str; 17] = [
     "DELETE FROM media_jobs WHERE tenant_id = $1 AND surface_id = $2",
     "DELETE FROM attachments WHERE tenant_id = $1 AND message_id IN
         (SELECT m.id FROM conversations c
@@ -59,6 +59,7 @@ const DELETIONS: [&str; 16] = [
     "DELETE FROM identities WHERE tenant_id = $1 AND surface_id = $2",
     "DELETE FROM ledger WHERE tenant_id = $1 AND surface_id = $2",
     "DELETE FROM cursors WHERE tenant_id = $1 AND surface_id = $2",
+    "DELETE FROM readings WHERE tenant_id = $1 AND surface_id = $2",
     "DELETE FROM mailbox_health WHERE tenant_id = $1 AND surface_id = $2",
     "DELETE FROM mailboxes WHERE tenant_id = $1 AND surface_id = $2",
     "DELETE FROM deliveries WHERE tenant_id = $1 AND surface_id = $2",

@@ -123,51 +123,6 @@ impl Hosts {
     }
 }
 
-/// How long an IDLE at `host` may last before it is given anew. Servers that end silent connections earlier than the
-/// 29 minutes of RFC 2177 section 3 are listed; 9 minutes suits the rest, Gmail (10) included.
-#[must_use]
-pub fn idle_limit(host: &str) -> Duration {
-    const SHORTER: &[(&str, Duration)] = &[
-        ("yahoo.com", Duration::from_mins(3)),
-        ("aol.com", Duration::from_mins(3)),
-        ("rambler.ru", Duration::from_secs(55)),
-    ];
-    let host = host.to_ascii_lowercase();
-    let is_of =
-        |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-    SHORTER.iter().find(|(domain, _)| is_of(domain)).map_or(Duration::from_mins(9), |(_, limit)| *limit)
-}
-
-/// Which known service a host belongs to, as `/status` shows it.
-#[must_use]
-pub fn provider(host: &str) -> &'static str {
-    const KNOWN: &[(&str, &str)] = &[
-        ("gmail.com", "gmail"),
-        ("googlemail.com", "gmail"),
-        ("outlook.com", "microsoft"),
-        ("office365.com", "microsoft"),
-        ("hotmail.com", "microsoft"),
-        ("yahoo.com", "yahoo"),
-        ("aol.com", "aol"),
-        ("me.com", "icloud"),
-        ("icloud.com", "icloud"),
-        ("fastmail.com", "fastmail"),
-        ("zoho.com", "zoho"),
-        ("zoho.eu", "zoho"),
-        ("gmx.net", "gmx"),
-        ("gmx.com", "gmx"),
-        ("web.de", "web.de"),
-        ("yandex.com", "yandex"),
-        ("yandex.ru", "yandex"),
-        ("163.com", "netease"),
-        ("126.com", "netease"),
-    ];
-    let host = host.to_ascii_lowercase();
-    let is_of =
-        |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-    KNOWN.iter().find(|(domain, _)| is_of(domain)).map_or("custom", |(_, name)| *name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,17 +173,11 @@ mod tests {
     }
 
     #[test]
-    fn b02_idle_is_given_anew_before_the_server_ends_it() {
-        assert_eq!(idle_limit("imap.gmail.com"), Duration::from_mins(9));
-        assert_eq!(idle_limit("imap.mail.yahoo.com"), Duration::from_mins(3));
-        assert_eq!(idle_limit("imap.Rambler.ru"), Duration::from_secs(55));
-        assert_eq!(idle_limit("notyahoo.com"), Duration::from_mins(9));
-    }
-
-    #[test]
-    fn known_services_are_named() {
-        assert_eq!(provider("imap.gmail.com"), "gmail");
-        assert_eq!(provider("outlook.office365.com"), "microsoft");
-        assert_eq!(provider("mail.example.com"), "custom");
+    fn d17_a_lock_that_a_panic_poisoned_is_used_on() {
+        let hosts = std::sync::Arc::new(Hosts::new(25));
+        let other = std::sync::Arc::clone(&hosts);
+        let panicking = std::thread::spawn(move || other.with("a", |_, _| panic!("as a test wants")));
+        assert!(panicking.join().is_err());
+        assert!(hosts.login_turn("a").is_zero() && hosts.may_idle("a"));
     }
 }

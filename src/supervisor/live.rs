@@ -2,12 +2,14 @@
 //! worker can answer `/status`.
 
 use super::PollFailure;
+use super::connect::Connector;
 use super::trigger::Trigger;
 use crate::ids::{SurfaceId, TenantId, WorkerId};
 use crate::imap::poll::Report;
 use crate::store::Store;
 use crate::store::imap::MailboxHealth;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +19,36 @@ use tokio::time::Instant;
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 /// How long one write may take.
 const SAVE_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a mailbox waits for the next mail with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Waiting {
+    /// The server announces mail.
+    #[default]
+    Announcement,
+    /// The settings want no IDLE.
+    IdleOff,
+    /// The server does not offer it.
+    IdleNotOffered,
+    /// The server refused it.
+    IdleRefused,
+    /// It has not announced mail that was there.
+    IdleMissesMail,
+}
+
+impl Waiting {
+    /// The word for it in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Announcement => "announcement",
+            Self::IdleOff => "idle_off",
+            Self::IdleNotOffered => "idle_not_offered",
+            Self::IdleRefused => "idle_refused",
+            Self::IdleMissesMail => "idle_misses_mail",
+        }
+    }
+}
 
 /// What the connection of a mailbox is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -47,7 +79,11 @@ impl Connection {
 
 #[derive(Debug, Clone, Default)]
 struct State {
+    name: String,
     connection: Connection,
+    waiting: Waiting,
+    last_success_at: Option<Timestamp>,
+    remark: Option<String>,
     last_poll_at: Option<Timestamp>,
     next_poll_at: Option<Timestamp>,
     failure: Option<PollFailure>,
@@ -57,8 +93,26 @@ struct State {
     expected_by: Option<Instant>,
 }
 
+impl State {
+    /// As `/status` shows one mailbox.
+    fn shown(&self) -> Value {
+        json!({
+            "connection": self.connection.as_str(),
+            "waitsFor": self.waiting.as_str(),
+            "lastPollAt": self.last_poll_at.map(|at| at.to_string()),
+            "lastSuccessAt": self.last_success_at.map(|at| at.to_string()),
+            "nextPollAt": self.next_poll_at.map(|at| at.to_string()),
+            "lastError": self.failure.as_ref().map(|failure| &failure.words),
+            "errorClass": self.failure.as_ref().map(|failure| failure.trouble.as_str()),
+            "consecutiveErrors": self.consecutive_errors,
+            "backlog": self.backlog,
+            "remark": self.remark,
+        })
+    }
+}
+
 /// One mailbox that a task of this worker polls.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LiveMailbox {
     /// How to ask it for a poll.
     pub trigger: Trigger,
@@ -68,6 +122,13 @@ pub struct LiveMailbox {
 }
 
 impl LiveMailbox {
+    /// A mailbox that begins to be polled.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let state = State { name: name.to_owned(), ..State::default() };
+        Self { trigger: Trigger::default(), state: Mutex::new(state), counted: AtomicU64::new(0) }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,15 +150,17 @@ impl LiveMailbox {
     pub fn succeeded(&self, now: Timestamp) {
         let mut state = self.state();
         state.last_poll_at = Some(now);
+        state.last_success_at = Some(now);
         state.failure = None;
         state.consecutive_errors = 0;
         state.backlog = 0;
     }
 
     /// Nothing is to be done before `next`, with or without a connection.
-    pub fn rests(&self, connection: Connection, next: Timestamp, limit: Duration) {
+    pub fn rests(&self, connection: Connection, waiting: Waiting, next: Timestamp, limit: Duration) {
         let mut state = self.state();
         state.connection = connection;
+        state.waiting = waiting;
         state.next_poll_at = Some(next);
         state.expected_by = Some(Instant::now() + limit);
     }
@@ -111,6 +174,16 @@ impl LiveMailbox {
         state.failure = Some(failure);
         state.consecutive_errors = errors;
         state.expected_by = Some(Instant::now() + wait + Duration::from_mins(1));
+    }
+
+    /// What `auto` was found to stand for.
+    pub fn is_called(&self, name: &str) {
+        name.clone_into(&mut self.state().name);
+    }
+
+    /// Something its owner should know although polling goes well.
+    pub fn remarks(&self, remark: Option<String>) {
+        self.state().remark = remark;
     }
 
     /// The task has ended.
@@ -139,6 +212,8 @@ pub struct LiveSurface {
     pub revision: i64,
     /// Its mailboxes; the first is the main one.
     pub mailboxes: Vec<Arc<LiveMailbox>>,
+    /// Opens sessions of its account.
+    pub(super) connector: Arc<Connector>,
     worker: WorkerId,
     store: Store,
     processed: AtomicI64,
@@ -148,18 +223,18 @@ pub struct LiveSurface {
 
 impl LiveSurface {
     /// A surface that begins to be polled; `processed` messages were taken before.
-    #[must_use]
-    pub fn new(
-        (tenant_id, surface_id, revision): (TenantId, SurfaceId, i64),
+    pub(super) fn new(
+        connector: Arc<Connector>,
         mailboxes: Vec<Arc<LiveMailbox>>,
         worker: WorkerId,
         store: Store,
         processed: i64,
     ) -> Self {
         Self {
-            tenant_id,
-            surface_id,
-            revision,
+            tenant_id: connector.tenant_id,
+            surface_id: connector.surface_id,
+            revision: connector.revision,
+            connector,
             mailboxes,
             worker,
             store,
@@ -210,6 +285,9 @@ impl LiveSurface {
             connection: connection.as_str().to_owned(),
             backlog: states.iter().map(|state| i64::from(state.backlog)).sum(),
             worker: Some(self.worker.to_string()),
+            // The one that has waited longest: the surface is as late as its latest mailbox.
+            last_success_at: states.iter().map(|state| state.last_success_at).min().flatten(),
+            mailboxes: states.iter().map(|state| (state.name.clone(), state.shown())).collect(),
         }
     }
 

@@ -5,13 +5,21 @@
 //! stands in the store ([`crate::store::imap`]); a wake-up carries no data, so a start, a stop, a crash and a second
 //! worker are the same case. Reading a mailbox is [`crate::imap::poll`]'s, storing `ingest`'s.
 
+mod act;
+mod audit;
 pub mod backoff;
+mod connect;
+mod demand;
+pub mod explanation;
+mod failure;
 pub mod hosts;
 mod identity;
 mod leases;
 mod live;
 mod now;
 mod pace;
+pub mod providers;
+mod rest;
 pub mod schedule;
 pub mod settings;
 mod task;
@@ -19,6 +27,7 @@ mod token;
 mod trigger;
 mod worker;
 
+pub use audit::MailboxAudit;
 pub use identity::Identity;
 pub use live::Connection;
 pub use now::{PollNowError, SurfacePoll};

@@ -4,7 +4,7 @@
 use super::schedule::{Cadence, Schedule, ScheduleError};
 use crate::ids::{SurfaceId, TenantId};
 use crate::imap::poll::Mailbox;
-use crate::imap::{Auth, Mechanism, Security, Target};
+use crate::imap::{Auth, Security, Target};
 use crate::model::JsonMap;
 use crate::model::imap::Backfill;
 use jiff::Timestamp;
@@ -34,6 +34,20 @@ pub struct Account {
     pub cadence: Cadence,
     /// Whether the server may tell us at once.
     pub idle: bool,
+    /// What is done to mail on the server once it is stored.
+    pub on_stored: Option<OnStored>,
+}
+
+/// What is done to mail on the server once it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OnStored {
+    /// It gets the flag \Seen.
+    pub seen: bool,
+    /// It gets this keyword.
+    pub keyword: Option<String>,
+    /// It is moved to this mailbox, after the flags.
+    pub move_to: Option<String>,
 }
 
 /// How an account proves itself. No `Debug` shows a secret.
@@ -91,6 +105,8 @@ struct Stored {
     #[serde(default)]
     schedule: Option<String>,
     idle: bool,
+    #[serde(default)]
+    on_stored: Option<OnStored>,
     #[serde(default)]
     backfill: Option<String>,
     #[serde(default)]
@@ -158,6 +174,7 @@ impl Account {
             mailboxes,
             cadence,
             idle: stored.idle,
+            on_stored: stored.on_stored.filter(|wish| *wish != OnStored::default()),
         })
     }
 
@@ -171,12 +188,6 @@ impl Account {
             username: self.username.clone(),
             auth,
         }
-    }
-
-    /// How this server wants an access token to be shown: XOAUTH2 is what Google and Microsoft take.
-    #[must_use]
-    pub fn mechanism(&self) -> Mechanism {
-        Mechanism::XOAuth2
     }
 }
 

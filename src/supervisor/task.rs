@@ -1,21 +1,21 @@
 //! The task of one mailbox: poll, rest until something happens, poll again; back off after a failure. It ends when
 //! it is told to, or when another worker has taken the mailbox over.
 
+use super::act::act;
 use super::backoff::Trouble;
-use super::hosts::idle_limit;
-use super::live::{Connection, LiveMailbox, LiveSurface};
-use super::pace::{Pace, SHORT_LIFE};
-use super::settings::{Account, Proof};
-use super::token::{TokenError, Tokens};
+use super::connect::{Connector, Opened};
+use super::failure::Failure;
+use super::live::{LiveMailbox, LiveSurface};
+use super::pace::Pace;
 use super::trigger::{Answer, MailboxPoll, answer};
 use super::{PollFailure, Shared};
 use crate::envelope::MailboxSink;
+use crate::imap::ErrorClass;
 use crate::imap::poll::{LookBack, Mailbox, Place, Poll, PollError, Poller, Report};
-use crate::imap::{Auth, Error, ErrorClass, IdleEnd, Session};
 use crate::model::imap::Cursor;
 use crate::store::StoreError;
+use crate::store::outbox::{Event, EventKind};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -24,8 +24,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How often UIDs below the cursor are compared with the ledger.
 const LOOK_BACK_EVERY: Duration = Duration::from_mins(15);
-/// How often a mailbox is polled whose server's IDLE cannot be relied on.
-const DEMOTED_EVERY: Duration = Duration::from_mins(1);
+/// How soon again where the server says that something changed and nothing new is there (CONDSTORE).
+const LOOK_BACK_AT_CHANGE: Duration = Duration::from_mins(1);
+/// How long what follows storing is left alone after it failed.
+const ACT_AGAIN_AFTER: Duration = Duration::from_mins(15);
 /// The longest any single step of a poll may take: a batch of 8 MiB at the slowest pace that is accepted, with
 /// retries. The watchdog's measure, far above every step's own deadline.
 const STEP_LIMIT: Duration = Duration::from_hours(3);
@@ -46,8 +48,7 @@ pub(super) struct Task<S> {
     pub shared: Arc<Shared>,
     pub surface: Arc<LiveSurface>,
     pub live: Arc<LiveMailbox>,
-    pub account: Arc<Account>,
-    pub tokens: Option<Arc<Tokens>>,
+    pub connector: Arc<Connector>,
     pub mailbox: Mailbox,
     pub sink: S,
     pub stop: CancellationToken,
@@ -56,77 +57,29 @@ pub(super) struct Task<S> {
 
 /// What the task remembers between polls.
 #[derive(Default)]
-struct Memory {
-    place: Option<Place>,
-    session: Option<(Session, Instant)>,
-    pace: Pace,
+pub(super) struct Memory {
+    pub place: Option<Place>,
+    pub session: Option<Opened>,
+    /// What `auto` was found to stand for.
+    pub found: Option<Mailbox>,
+    pub pace: Pace,
     /// Changes when the host, to which no connection could be made, is up again.
-    recovery: Option<watch::Receiver<()>>,
+    pub recovery: Option<watch::Receiver<()>>,
+    /// Those who listen to events have been told that a person must act.
+    pub has_alerted: bool,
+    /// What the last poll stored.
+    pub stored: u64,
     /// The last attempt stored something before it failed.
-    made_progress: bool,
-    looked_back_at: Option<Instant>,
-    idle_refused: bool,
+    pub made_progress: bool,
+    pub looked_back_at: Option<Instant>,
+    pub idle_refused_at: Option<Instant>,
+    /// What follows storing has failed, and the session went with it.
+    pub act_failed_at: Option<Instant>,
+    pub must_reconnect: bool,
     /// The last rest in IDLE ended by the clock, not by an announcement or a caller.
-    was_unannounced: bool,
+    pub was_unannounced: bool,
     /// It ended by an announcement.
-    was_announced: bool,
-}
-
-/// Why an attempt failed.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error(transparent)]
-    Poll(#[from] PollError),
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    #[error("the store cannot be read: {0}")]
-    Store(#[from] StoreError),
-}
-
-impl Failure {
-    fn trouble(&self) -> Trouble {
-        match self {
-            Self::Poll(PollError::Imap(error)) => match error.class() {
-                ErrorClass::Auth => Trouble::Auth,
-                ErrorClass::Token => Trouble::Token,
-                ErrorClass::Throttle => Trouble::Throttle,
-                ErrorClass::Transient => Trouble::Transient,
-                ErrorClass::Protocol => Trouble::Protocol,
-                ErrorClass::Config => Trouble::Config,
-            },
-            Self::Poll(PollError::Store(_)) | Self::Store(_) => Trouble::Store,
-            Self::Poll(PollError::UidValidityUnstable { .. }) => Trouble::Config,
-            Self::Poll(PollError::Crowded { .. } | PollError::Fenced | PollError::Stopped) => {
-                Trouble::Transient
-            }
-            Self::Token(error) => error.trouble(),
-        }
-    }
-
-    fn suggested_wait(&self) -> Option<Duration> {
-        match self {
-            Self::Poll(PollError::Imap(error)) => error.suggested_wait(),
-            _ => None,
-        }
-    }
-
-    /// A sentence for the owner of the mailbox, which names the mailbox where that is at fault.
-    fn words(&self) -> String {
-        let words = self.to_string();
-        match self {
-            Self::Poll(PollError::Imap(error)) => match error.mailbox() {
-                Some(name) if !words.contains(name) => format!("Mailbox {name}: {words}"),
-                _ => words,
-            },
-            _ => words,
-        }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Poll(error.into())
-    }
+    pub was_announced: bool,
 }
 
 impl<S: MailboxSink> Task<S> {
@@ -140,96 +93,129 @@ impl<S: MailboxSink> Task<S> {
             }
             let waiters = self.live.trigger.take();
             self.live.begins(STEP_LIMIT);
-            let result = self.attempt(&mut memory).await;
+            // What a poll needs is given back after it: a mailbox waits nearly all of the time.
+            let result = Box::pin(self.attempt(&mut memory)).await;
+            self.live.trigger.is_over();
+            let before =
+                std::mem::replace(&mut memory.stored, result.as_ref().map_or(0, |it| it.tally.stored));
             if let Err(Failure::Poll(PollError::Stopped | PollError::Fenced)) = &result {
-                answer(waiters, &Err(failure_of(&result)));
+                answer(waiters, &Err(failure_of(&result)), 0);
                 let is_fenced = matches!(result, Err(Failure::Poll(PollError::Fenced)));
                 break if is_fenced { Exit::Fenced } else { Exit::Stopped };
             }
             let told: Answer = match &result {
-                Ok(report) => Ok(self.summary(report)),
+                Ok(report) => Ok(self.summary(report, &memory)),
                 Err(_) => Err(failure_of(&result)),
             };
             match result {
                 Ok(report) => {
                     self.note_success(&report, &mut memory);
-                    answer(waiters, &told);
+                    answer(waiters, &told, before);
                     self.rest(&mut memory).await;
                 }
                 Err(failure) => {
                     let wait = self.note_failure(&failure, &mut memory);
-                    answer(waiters, &told);
-                    self.surface.save().await;
+                    Box::pin(self.alert(&failure, &mut memory)).await;
+                    answer(waiters, &told, before);
+                    Box::pin(self.surface.save()).await;
                     self.back_off(wait, memory.recovery.take()).await;
                 }
             }
         };
-        if let Some((session, _)) = memory.session.take() {
+        if let Some(opened) = memory.session.take() {
             // Whether the server hears it does not matter.
-            let _ = timeout(GOODBYE_LIMIT, session.logout()).await;
+            let _ = timeout(GOODBYE_LIMIT, opened.session.logout()).await;
         }
         self.live.ended();
         // Where the lease is gone another worker tells how the mailbox does.
         if exit == Exit::Stopped && self.shared.holds(self.mailbox.surface_id) {
-            self.surface.save().await;
+            Box::pin(self.surface.save()).await;
         }
         exit
     }
 
-    fn summary(&self, report: &Report) -> MailboxPoll {
+    fn summary(&self, report: &Report, memory: &Memory) -> MailboxPoll {
         MailboxPoll {
-            mailbox: self.mailbox.name.clone(),
+            mailbox: memory.found.as_ref().unwrap_or(&self.mailbox).name.clone(),
             messages_processed: report.tally.stored,
             last_uid: report.last_uid,
         }
     }
 
-    /// One poll, on the open connection if there is one. A connection that has died in the meantime is no failure.
+    /// One poll, on the open connection if there is one. A connection that has died in the meantime, or whose access
+    /// token has run out, is no failure.
     async fn attempt(&self, memory: &mut Memory) -> Result<Report, Failure> {
-        let look_back = self.look_back(memory).await?;
-        if let Some((session, opened)) = memory.session.take() {
-            let Poll { report, end } = self.poll(session, memory, look_back.clone()).await;
-            match end {
-                Ok(session) => {
-                    memory.session = Some((session, opened));
-                    return Ok(report);
+        let mailbox = self.find(memory).await?;
+        let look_back = self.look_back(&mailbox, memory).await?;
+        if let Some(opened) = memory.session.take() {
+            if Instant::now() >= opened.renew_at {
+                let _ = timeout(GOODBYE_LIMIT, opened.session.logout()).await;
+            } else {
+                match self.poll(opened, &mailbox, memory, look_back.clone()).await {
+                    (_, Err(Failure::Poll(PollError::Imap(error)))) if error.class() == ErrorClass::Token => {
+                        tracing::debug!(surface = %self.mailbox.surface_id, %error, "the access token has run out");
+                        self.connector.note(&error).await;
+                    }
+                    (report, Err(Failure::Poll(PollError::Imap(error))))
+                        if error.class() == ErrorClass::Transient && !report.found_mail() =>
+                    {
+                        tracing::debug!(surface = %self.mailbox.surface_id, %error, "the waiting connection had died");
+                    }
+                    (report, end) => return end.map(|()| report),
                 }
-                Err(PollError::Imap(error))
-                    if error.class() == ErrorClass::Transient && !report.found_mail() =>
-                {
-                    tracing::debug!(surface = %self.mailbox.surface_id, %error, "the waiting connection had died");
-                }
-                Err(error) => return Err(error.into()),
             }
         }
-        let session = tokio::select! {
-            biased;
-            () = self.stop.cancelled() => return Err(PollError::Stopped.into()),
-            session = self.connect() => session,
-        };
-        let host = &self.account.host;
-        match &session {
-            Ok(_) => self.shared.hosts.note_up(host),
-            Err(failure) if failure.trouble() == Trouble::Transient => {
-                memory.recovery = Some(self.shared.hosts.note_down(host));
-            }
-            Err(_) => {}
-        }
-        let session = session?;
-        let opened = Instant::now();
-        let Poll { report, end } = self.poll(session, memory, look_back).await;
-        memory.session = Some((end?, opened));
-        Ok(report)
+        let opened = self.connect(memory).await?;
+        let (report, end) = self.poll(opened, &mailbox, memory, look_back).await;
+        end.map(|()| report)
     }
 
-    async fn poll(&self, session: Session, memory: &mut Memory, look_back: Option<LookBack>) -> Poll {
+    /// The mailbox; where its name is `auto`, the one that holds what was sent.
+    async fn find(&self, memory: &mut Memory) -> Result<Mailbox, Failure> {
+        if !self.mailbox.is_to_be_found() {
+            return Ok(self.mailbox.clone());
+        }
+        if let Some(found) = &memory.found {
+            return Ok(found.clone());
+        }
+        let opened = self.connect(memory).await?;
+        let (session, name) = opened.session.find_sent().await?;
+        let Some(name) = name else {
+            session.logout().await;
+            return Err(Failure::Setting(
+                "No folder of this account is marked as the one for sent mail, and none has a usual name; name it in \
+                 sentMailbox."
+                    .to_owned(),
+            ));
+        };
+        if self.connector.account.mailboxes.iter().any(|other| other.name == name) {
+            session.logout().await;
+            return Err(Failure::Setting(format!(
+                "The folder for sent mail, {name}, is read as an ordinary mailbox already; name it in sentMailbox \
+                 instead of auto."
+            )));
+        }
+        self.live.is_called(&name);
+        let found = Mailbox { name, ..self.mailbox.clone() };
+        memory.session = Some(Opened { session, ..opened });
+        memory.found = Some(found.clone());
+        Ok(found)
+    }
+
+    async fn poll(
+        &self,
+        opened: Opened,
+        mailbox: &Mailbox,
+        memory: &mut Memory,
+        look_back: Option<LookBack>,
+    ) -> (Report, Result<(), Failure>) {
         let parts = &self.shared.parts;
         let progress = |report: &Report| {
             self.live.promises(STEP_LIMIT);
             self.surface.progressed(&self.live, report);
         };
         let poller = Poller {
-            mailbox: &self.mailbox,
+            mailbox,
             sink: &self.sink,
             in_flight: &parts.in_flight,
             clock: &*parts.clock,
@@ -238,75 +224,99 @@ impl<S: MailboxSink> Task<S> {
             progress: &progress,
         };
         let place = memory.place.get_or_insert_default();
-        let poll = poller.poll(session, place, look_back).await;
-        memory.made_progress = poll.report.found_mail();
-        poll
+        let Opened { session, at, renew_at } = opened;
+        let Poll { report, end } = poller.poll(session, place, look_back).await;
+        memory.made_progress = report.found_mail();
+        let mut session = match end {
+            Ok(session) => session,
+            Err(error) => return (report, Err(error.into())),
+        };
+        let may_act = memory.act_failed_at.is_none_or(|at| at.elapsed() >= ACT_AGAIN_AFTER);
+        let wish = self.connector.account.on_stored.as_ref().filter(|_| !mailbox.sent && may_act);
+        if let (Some(wish), Some(cursor)) = (wish, &mut place.cursor) {
+            match act(session, &parts.store, mailbox, cursor, wish).await {
+                Ok(open) => {
+                    session = open;
+                    memory.act_failed_at = None;
+                    self.live.remarks(None);
+                }
+                Err(error) => {
+                    // The mail is stored; what is done to it afterwards is tried again after the next poll.
+                    let (surface, words) = (self.mailbox.surface_id, error.words());
+                    tracing::warn!(%surface, mailbox = mailbox.name, error = words, "onStored could not be done");
+                    self.live.remarks(Some(format!("What onStored wants could not be done: {words}")));
+                    memory.act_failed_at = Some(Instant::now());
+                    memory.must_reconnect = true;
+                    return (report, Ok(()));
+                }
+            }
+        }
+        memory.session = Some(Opened { session, at, renew_at });
+        (report, Ok(()))
     }
 
     /// The ledger's part of the look-back, when one is due. Reads the cursor at the first poll.
-    async fn look_back(&self, memory: &mut Memory) -> Result<Option<LookBack>, StoreError> {
-        let (tenant, surface) = (self.mailbox.tenant_id, self.mailbox.surface_id);
+    async fn look_back(
+        &self,
+        mailbox: &Mailbox,
+        memory: &mut Memory,
+    ) -> Result<Option<LookBack>, StoreError> {
+        let (tenant, surface, name) = (mailbox.tenant_id, mailbox.surface_id, &mailbox.name);
         let store = &self.shared.parts.store;
         let place = match &memory.place {
             Some(place) => place,
             None => {
                 let cursors = store.list_cursors(tenant, surface).await?;
-                let of_this = |cursor: &Cursor| cursor.mailbox == self.mailbox.name;
-                memory.place.insert(Place::new(cursors.into_iter().find(of_this)))
+                let of_this = |cursor: &Cursor| cursor.mailbox == *name;
+                let cursor = cursors.into_iter().find(of_this);
+                let mark = store.get_reading(tenant, surface, name).await?;
+                memory.place.insert(match mark {
+                    Some(mark) => {
+                        tracing::warn!(%surface, mailbox = name, uid = mark.uid,
+                            "a process has died while it read this mailbox; mails are read one by one there");
+                        Place::after_death(cursor, mark)
+                    }
+                    None => Place::new(cursor),
+                })
             }
         };
-        let is_due = memory.looked_back_at.is_none_or(|at| at.elapsed() >= LOOK_BACK_EVERY);
+        let wait = if place.wants_look_back() { LOOK_BACK_AT_CHANGE } else { LOOK_BACK_EVERY };
+        let is_due = memory.looked_back_at.is_none_or(|at| at.elapsed() >= wait);
         let (Some(first), Some(cursor)) = (place.look_back_from().filter(|_| is_due), &place.cursor) else {
             return Ok(None);
         };
         let most = crate::imap::poll::LOOK_BACK_UIDS as usize;
-        let (name, last) = (&self.mailbox.name, cursor.last_uid);
+        let last = cursor.last_uid;
         let rows = store.list_ledger(tenant, surface, name, cursor.uid_validity, first, last, most).await?;
         memory.looked_back_at = Some(Instant::now());
         Ok(Some(LookBack { first, settled: rows.into_iter().map(|row| row.uid).collect() }))
     }
 
-    async fn connect(&self) -> Result<Session, Failure> {
-        let wait = self.shared.hosts.login_turn(&self.account.host);
-        self.live.promises(wait + STEP_LIMIT);
-        sleep(wait).await;
-        let network = &self.shared.parts.network;
-        let auth = match (&self.account.proof, &self.tokens) {
-            (Proof::Password(password), _) => Auth::Password(password.clone()),
-            (Proof::OAuth2(_), None) => return Err(TokenError::Url("it was not stored".into()).into()),
-            (Proof::OAuth2(_), Some(tokens)) => {
-                let fresh = tokens.fresh(network).await?;
-                if let Some(rotated) = &fresh.rotated {
-                    self.keep_refresh_token(rotated).await?;
-                }
-                Auth::Bearer { token: fresh.token, mechanism: self.account.mechanism() }
-            }
+    async fn connect(&self, memory: &mut Memory) -> Result<Opened, Failure> {
+        let opening = async {
+            let wait = self.shared.hosts.login_turn(&self.connector.account.host);
+            self.live.promises(wait + STEP_LIMIT);
+            sleep(wait).await;
+            self.connector.open(&self.shared).await
         };
-        let opened = Session::open(&self.account.target(auth), network).await;
-        if let (Err(error), Some(tokens)) = (&opened, &self.tokens)
-            && error.class() == ErrorClass::Token
-        {
-            tokens.forget().await;
+        let opened = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(PollError::Stopped.into()),
+            opened = opening => opened,
+        };
+        let host = &self.connector.account.host;
+        match &opened {
+            Ok(_) => self.shared.hosts.note_up(host),
+            Err(failure) if failure.trouble() == Trouble::Transient => {
+                memory.recovery = Some(self.shared.hosts.note_down(host));
+            }
+            Err(_) => {}
         }
-        Ok(opened?)
-    }
-
-    /// Stores the refresh token that the endpoint gave in place of the old one, unless the settings were replaced.
-    async fn keep_refresh_token(&self, rotated: &SecretString) -> Result<(), StoreError> {
-        let (tenant, surface) = (self.mailbox.tenant_id, self.mailbox.surface_id);
-        let parts = &self.shared.parts;
-        let Some(mut stored) = parts.store.get_mailbox(tenant, surface).await? else { return Ok(()) };
-        let auth = stored.settings.get_mut("auth").and_then(serde_json::Value::as_object_mut);
-        let Some(auth) = auth.filter(|_| stored.revision == self.surface.revision) else { return Ok(()) };
-        let sealed = parts.sealer.seal(rotated.expose_secret(), tenant, surface, "auth.refreshToken");
-        auth.insert("refreshToken".into(), sealed.into());
-        let mut tx = parts.store.begin().await?;
-        tx.save_mailbox(&stored).await?;
-        tx.commit().await
+        opened
     }
 
     fn note_success(&self, report: &Report, memory: &mut Memory) {
-        let host = &self.account.host;
+        let host = &self.connector.account.host;
         if memory.was_unannounced && report.found_mail() && self.shared.hosts.note_missed(host) {
             tracing::warn!(host, "IDLE has missed mail several times; the host is polled for an hour");
         }
@@ -314,6 +324,7 @@ impl<S: MailboxSink> Task<S> {
         if std::mem::take(&mut memory.was_announced) {
             memory.pace.answered(report.found_mail());
         }
+        memory.has_alerted = false;
         let failures = memory.pace.succeeded();
         if failures > 0 {
             let surface = self.mailbox.surface_id;
@@ -321,6 +332,12 @@ impl<S: MailboxSink> Task<S> {
         }
         metrics::counter!("inlet_imap_polls_total", "result" => "ok").increment(1);
         metrics::counter!("inlet_imap_late_mails_total").increment(report.late);
+        if report.was_reset || report.was_rebased {
+            let (surface, mailbox) = (self.mailbox.surface_id, &self.mailbox.name);
+            let what = if report.was_reset { "UIDVALIDITY changed" } else { "UIDNEXT went down" };
+            tracing::warn!(%surface, mailbox, what, recognized = report.recognized, "a mailbox was read again");
+            metrics::counter!("inlet_imap_read_again_total").increment(1);
+        }
         self.live.succeeded(self.shared.parts.clock.now());
     }
 
@@ -339,67 +356,38 @@ impl<S: MailboxSink> Task<S> {
         metrics::counter!("inlet_imap_polls_total", "result" => trouble.as_str()).increment(1);
         let now = self.shared.parts.clock.now();
         let next = now.checked_add(wait).unwrap_or(Timestamp::MAX);
-        let words = PollFailure { trouble, words: failure.words() };
-        self.live.failed(words, failures, now, next, wait);
+        self.live.failed(failure.told(), failures, now, next, wait);
         wait
     }
 
-    /// Waits until mail is announced, the next poll is due, or somebody asks.
-    async fn rest(&self, memory: &mut Memory) {
-        let now = self.shared.parts.clock.now();
-        let mut due = self.account.cadence.next_after(now);
-        let host = self.account.host.clone();
-        if self.account.idle && !self.shared.hosts.may_idle(&host) {
-            due = due.min(now.checked_add(DEMOTED_EVERY).unwrap_or(due));
+    /// Tells those who listen to events, once until it works again, that a person must act: settings or the server have
+    /// to change, or a password was refused three times.
+    async fn alert(&self, failure: &Failure, memory: &mut Memory) {
+        let (trouble, failures) = (failure.trouble(), memory.pace.failures());
+        let is_certain = trouble.needs_a_person() && (trouble != Trouble::Auth || failures >= 3);
+        if !is_certain || memory.has_alerted {
+            return;
         }
-        let (mut connection, mut limit) = (Connection::Closed, until(now, due));
-        if let Some((session, opened)) = memory.session.take() {
-            let may_idle = self.account.idle && !memory.idle_refused && session.capabilities().idle;
-            if !(may_idle && self.shared.hosts.may_idle(&host)) {
-                session.logout().await;
-            } else {
-                let next = due.min(now.checked_add(idle_limit(&host)).unwrap_or(due));
-                self.live.rests(Connection::Idle, due, until(now, next) + SHORT_LIFE);
-                match self.idle(session, opened, until(now, next), memory).await {
-                    // What it takes to go on is another poll, now.
-                    Resumed::Poll => return,
-                    Resumed::Refused => memory.idle_refused = true,
-                    Resumed::Lost(wait) => (connection, limit) = (Connection::Backoff, limit.min(wait)),
-                }
-            }
-        }
-        self.live.rests(connection, due, limit + SHORT_LIFE);
-        self.surface.save().await;
-        self.pause(limit).await;
-    }
-
-    async fn idle(&self, session: Session, opened: Instant, limit: Duration, memory: &mut Memory) -> Resumed {
-        self.surface.save().await;
-        let wake = async {
-            tokio::select! {
-                () = self.stop.cancelled() => {}
-                () = self.live.trigger.asked() => {}
-            }
+        let parts = &self.shared.parts;
+        let event = Event {
+            id: parts.ids.next(),
+            kind: EventKind::SurfaceError,
+            surface_id: self.mailbox.surface_id,
+            conversation_id: None,
+            message_id: None,
+            merged_conversation_id: None,
+            backfill: false,
+            created_at: parts.clock.now(),
         };
-        match session.idle(limit, wake).await {
-            Ok((session, IdleEnd::Refused)) => {
-                session.logout().await;
-                Resumed::Refused
-            }
-            Ok((session, end)) => {
-                memory.pace.rested();
-                memory.was_unannounced = end == IdleEnd::TimedOut;
-                memory.was_announced = end == IdleEnd::Announced;
-                if memory.was_announced {
-                    self.shared.hosts.note_announced(&self.account.host);
-                    self.pause(memory.pace.before_poll()).await;
-                }
-                memory.session = Some((session, opened));
-                Resumed::Poll
-            }
+        let telling = async {
+            let mut tx = parts.store.begin().await?;
+            tx.insert_events(self.mailbox.tenant_id, &[event]).await?;
+            tx.commit().await
+        };
+        match telling.await {
+            Ok(()) => memory.has_alerted = true,
             Err(error) => {
-                tracing::debug!(surface = %self.mailbox.surface_id, %error, "the connection ended while it waited");
-                Resumed::Lost(memory.pace.lost(opened.elapsed(), self.shared.chance()))
+                tracing::warn!(surface = %self.mailbox.surface_id, %error, "an alert could not be kept");
             }
         }
     }
@@ -413,7 +401,7 @@ impl<S: MailboxSink> Task<S> {
     }
 
     /// Waits so long, or until the task is stopped or asked for a poll.
-    async fn pause(&self, wait: Duration) {
+    pub(super) async fn pause(&self, wait: Duration) {
         tokio::select! {
             () = self.stop.cancelled() => {}
             () = self.live.trigger.asked() => {}
@@ -432,23 +420,25 @@ async fn recovered(recovery: Option<watch::Receiver<()>>) {
     std::future::pending::<()>().await;
 }
 
-/// How a rest in IDLE ended.
-enum Resumed {
-    /// Poll now.
-    Poll,
-    /// The server does not take part.
-    Refused,
-    /// The connection is gone; open another after so long.
-    Lost(Duration),
-}
-
 fn failure_of<T>(result: &Result<T, Failure>) -> PollFailure {
     match result {
-        Err(failure) => PollFailure { trouble: failure.trouble(), words: failure.words() },
+        Err(failure) => failure.told(),
         Ok(_) => PollFailure { trouble: Trouble::Internal, words: String::new() },
     }
 }
 
-fn until(now: Timestamp, due: Timestamp) -> Duration {
-    Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::MailboxIngest;
+
+    #[test]
+    fn a_mailbox_that_waits_costs_little() {
+        fn bytes<A, R>(_: impl Fn(A) -> R) -> usize {
+            size_of::<R>()
+        }
+        // There may be ten thousand of them, and nearly all of them wait nearly all of the time.
+        let waiting = bytes(Task::<MailboxIngest>::run);
+        assert!(waiting <= 6 * 1024, "{waiting} bytes");
+    }
 }

@@ -71,6 +71,8 @@ pub struct Fresh {
     pub token: SecretString,
     /// To be stored instead of the old one.
     pub rotated: Option<SecretString>,
+    /// Until when it is used.
+    pub until: Instant,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +105,7 @@ impl Tokens {
         if let Some((token, until)) = &cached.token
             && Instant::now() < *until
         {
-            return Ok(Fresh { token: token.clone(), rotated: None });
+            return Ok(Fresh { token: token.clone(), rotated: None, until: *until });
         }
         let refresh_token = cached.refresh_token.as_ref().unwrap_or(&self.oauth.refresh_token).clone();
         let asking = ask(&self.oauth, &refresh_token, network);
@@ -124,7 +126,7 @@ impl Tokens {
         if rotated.is_some() {
             cached.refresh_token.clone_from(&rotated);
         }
-        Ok(Fresh { token, rotated })
+        Ok(Fresh { token, rotated, until })
     }
 
     /// The token was refused: the next one is a new one.

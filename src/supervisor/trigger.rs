@@ -22,11 +22,21 @@ pub struct MailboxPoll {
 /// What a caller is told.
 pub type Answer = Result<MailboxPoll, PollFailure>;
 
+/// Somebody who asked.
+#[derive(Debug)]
+pub struct Waiter {
+    sender: oneshot::Sender<Answer>,
+    /// A poll was under way then: what that one stores counts for him as well.
+    came_during: bool,
+}
+
 /// The bell of one mailbox. Whoever rings before a poll starts gets the result of that poll; who rings while one is
 /// under way, that of the next. However many ring, there is one poll under way and at most one to follow.
 #[derive(Debug, Default)]
 pub struct Trigger {
-    waiters: Mutex<Vec<oneshot::Sender<Answer>>>,
+    waiters: Mutex<Vec<Waiter>>,
+    /// A poll is under way.
+    is_polling: AtomicBool,
     is_asked: AtomicBool,
     bell: Notify,
 }
@@ -37,11 +47,12 @@ impl Trigger {
         let (sender, receiver) = oneshot::channel();
         {
             let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-            waiters.retain(|waiter| !waiter.is_closed());
+            waiters.retain(|waiter| !waiter.sender.is_closed());
             if waiters.len() >= MAX_WAITERS {
                 return None;
             }
-            waiters.push(sender);
+            let came_during = self.is_polling.load(Ordering::Acquire);
+            waiters.push(Waiter { sender, came_during });
         }
         self.ring();
         Some(receiver)
@@ -60,18 +71,29 @@ impl Trigger {
         }
     }
 
+    /// The poll is over.
+    pub fn is_over(&self) {
+        self.is_polling.store(false, Ordering::Release);
+    }
+
     /// A poll starts now: these wait for it.
-    pub fn take(&self) -> Vec<oneshot::Sender<Answer>> {
+    pub fn take(&self) -> Vec<Waiter> {
         self.is_asked.store(false, Ordering::Release);
+        self.is_polling.store(true, Ordering::Release);
         std::mem::take(&mut *self.waiters.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Tells everybody.
-pub fn answer(waiters: Vec<oneshot::Sender<Answer>>, result: &Answer) {
+/// Tells everybody the result of the poll that began after they asked; `before` is what the one stored that some of them
+/// came during.
+pub fn answer(waiters: Vec<Waiter>, result: &Answer, before: u64) {
     for waiter in waiters {
+        let mut told = result.clone();
+        if let (Ok(poll), true) = (&mut told, waiter.came_during) {
+            poll.messages_processed += before;
+        }
         // Who has gone away does not want to know.
-        drop(waiter.send(result.clone()));
+        drop(waiter.sender.send(told));
     }
 }
 
@@ -80,7 +102,7 @@ mod tests {
     use super::*;
 
     fn polled(number: u32) -> Answer {
-        Ok(MailboxPoll { mailbox: "INBOX".into(), messages_processed: 0, last_uid: number })
+        Ok(MailboxPoll { mailbox: "INBOX".into(), messages_processed: 2, last_uid: number })
     }
 
     #[tokio::test]
@@ -90,14 +112,16 @@ mod tests {
         trigger.asked().await;
         let running = trigger.take();
         let late: Vec<_> = (0..50).map(|_| trigger.ask().unwrap()).collect();
-        answer(running, &polled(1));
+        answer(running, &polled(1), 7);
         for waiting in early {
             assert_eq!(waiting.await.unwrap(), polled(1));
         }
         trigger.asked().await;
-        answer(trigger.take(), &polled(2));
+        answer(trigger.take(), &polled(2), 2);
         for waiting in late {
-            assert_eq!(waiting.await.unwrap(), polled(2), "the poll under way had started before they asked");
+            let told = waiting.await.unwrap().unwrap();
+            assert_eq!(told.last_uid, 2, "the poll under way had started before they asked");
+            assert_eq!(told.messages_processed, 4, "and what it stored counts as well");
         }
         let idle = tokio::time::timeout(std::time::Duration::from_millis(1), trigger.asked()).await;
         assert!(idle.is_err(), "nothing is left to do");

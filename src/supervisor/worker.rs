@@ -1,11 +1,11 @@
 //! The part that runs: holds leases, looks at what is to be polled, and keeps one task for each mailbox of it.
 
 use super::backoff::Trouble;
+use super::connect::Connector;
 use super::leases::Leases;
 use super::live::{LiveMailbox, LiveSurface};
-use super::settings::{Account, Proof, SettingsError};
+use super::settings::{Account, SettingsError};
 use super::task::{Exit, Task};
-use super::token::Tokens;
 use super::{Intake, PollFailure, Shared};
 use crate::ids::{SurfaceId, TenantId};
 use crate::secret::SecretError;
@@ -226,26 +226,27 @@ impl<I: Intake> Worker<I> {
         let (tenant, surface) = (settings.tenant_id, settings.surface_id);
         let parts = &self.shared.parts;
         let opened = parts.sealer.open_map(&settings.settings, tenant, surface)?;
-        let account = Arc::new(Account::read(tenant, surface, opened)?);
-        let tokens = match &account.proof {
-            Proof::OAuth2(oauth) => Some(Arc::new(Tokens::new(oauth.clone()))),
-            Proof::Password(_) => None,
-        };
+        let account = Account::read(tenant, surface, opened)?;
+        let connector = Arc::new(Connector::new(tenant, surface, settings.revision, account));
         let before = parts.store.get_mailbox_health(tenant, surface).await?.messages_processed;
-        let mailboxes: Vec<Arc<LiveMailbox>> = account.mailboxes.iter().map(|_| Arc::default()).collect();
-        let key = (tenant, surface, settings.revision);
-        let live =
-            Arc::new(LiveSurface::new(key, mailboxes.clone(), parts.worker, parts.store.clone(), before));
+        let named = connector.account.mailboxes.iter().map(|mailbox| LiveMailbox::new(&mailbox.name));
+        let mailboxes: Vec<Arc<LiveMailbox>> = named.map(Arc::new).collect();
+        let live = Arc::new(LiveSurface::new(
+            Arc::clone(&connector),
+            mailboxes.clone(),
+            parts.worker,
+            parts.store.clone(),
+            before,
+        ));
         let stop = CancellationToken::new();
         let delay = delay + PANIC_PAUSE * self.panics.get(&surface).map_or(0, |count| (*count).min(150));
         let mut handles = Vec::new();
-        for (mailbox, live_mailbox) in account.mailboxes.iter().zip(mailboxes) {
+        for (mailbox, live_mailbox) in connector.account.mailboxes.iter().zip(mailboxes) {
             let task = Task {
                 shared: Arc::clone(&self.shared),
                 surface: Arc::clone(&live),
                 live: live_mailbox,
-                account: Arc::clone(&account),
-                tokens: tokens.clone(),
+                connector: Arc::clone(&connector),
                 mailbox: mailbox.clone(),
                 sink: self.intake.sink(tenant, surface, lease),
                 stop: stop.clone(),

@@ -80,7 +80,7 @@ fn table(notes: &[Note]) -> String {
 const HEAD: &str = "# Fidelity: what is read and threaded right\n\n\
     Written by `make fidelity`; the same tests assert these figures in `make test`. Percent; empty: that program does not \
     do this, or was not asked. The corpora and what other programs made of them lie beside the checkout \
-    (`../shared/data`).\n";
+    (`../shared/data`). A parser that has no notion of a field is not asked, and counts as agreeing.\n";
 
 /// Writes the page where `INLET_FIDELITY` names the folder of notes; the tests that write these ran before.
 #[test]

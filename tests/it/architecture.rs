@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The layers, top to bottom: a room may use the rooms of the layers below its own.
 const LAYERS: &[&[&str]] = &[
     &["app", "lifecycle", "telemetry"],
-    &["http", "cli"],
+    &["http", "cli", "upkeep"],
     &["site"],
     &["supervisor", "media"],
     &["ingest", "notify"],

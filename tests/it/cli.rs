@@ -36,7 +36,7 @@ impl Installation {
         command
     }
 
-    fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    pub fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         self.command(arguments, variables).stdin(Stdio::null()).output().unwrap()
     }
 

@@ -13,7 +13,9 @@
 mod api;
 mod architecture;
 mod browser;
+mod catalogue;
 mod cli;
+mod declared;
 mod faults;
 mod fleet;
 mod mailbox;

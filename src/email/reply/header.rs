@@ -66,6 +66,13 @@ impl Block {
         addressed && !self.patch && dates.iter().flatten().any(|date| has_year_and_clock(&fold(date)))
     }
 
+    /// Recipients and a subject, as below a name and a date.
+    pub fn lacks_sender(&self) -> bool {
+        self.value(Field::From).is_none()
+            && self.value(Field::Subject).is_some()
+            && (self.value(Field::To).is_some() || self.value(Field::Cc).is_some())
+    }
+
     /// Enough below a divider that says what follows.
     pub fn is_likely(&self) -> bool {
         self.value(Field::From).is_some() && self.kinds() >= 2

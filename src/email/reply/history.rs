@@ -4,6 +4,7 @@ use super::attribution::{self, Attribution};
 use super::header;
 use super::heading;
 use super::line::Line;
+use super::notes;
 use super::words::dividers::{self, Divider};
 
 /// Whose words a line holds.
@@ -130,6 +131,9 @@ fn introduced(
 /// A divider or header block at this line: where its header ends.
 fn pasted(lines: &[Line<'_>], at: usize) -> Option<usize> {
     let line = lines.get(at)?;
+    if let Some(end) = notes::header_end(lines, at) {
+        return Some(end);
+    }
     let header_from = |from: usize| {
         let skip = lines
             .iter()

@@ -11,6 +11,7 @@ mod heading;
 mod history;
 mod html;
 mod line;
+mod notes;
 mod people;
 mod signature;
 mod subject;

@@ -3,6 +3,7 @@
 use crate::http::fields::{Fields, FromFields};
 use crate::model::JsonMap;
 use crate::model::imap::Backfill;
+use crate::supervisor::providers;
 use crate::supervisor::schedule::Schedule;
 use crate::supervisor::settings::MAX_MAILBOXES;
 use serde_json::Value;
@@ -76,7 +77,7 @@ pub struct ServersBody {
     /// More mailboxes.
     #[schema(nullable, max_items = 20)]
     pub mailboxes: Option<Vec<String>>,
-    /// The mailbox that holds what was sent.
+    /// The mailbox that holds what was sent; `auto` for the one that the server says is it.
     #[schema(nullable, max_length = 255)]
     pub sent_mailbox: Option<String>,
     /// How often the mailbox is polled; 5 by default.
@@ -91,6 +92,24 @@ pub struct ServersBody {
     /// `all` (the default), `none` or `since YYYY-MM-DD`.
     #[schema(nullable)]
     pub backfill: Option<String>,
+    /// What is done to mail on the server once it is stored; nothing by default.
+    #[schema(nullable)]
+    pub on_stored: Option<OnStoredBody>,
+}
+
+/// What is done to mail on the server once it is stored.
+#[derive(Debug, Clone, PartialEq, ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct OnStoredBody {
+    /// It is marked as read.
+    #[schema(nullable)]
+    pub seen: Option<bool>,
+    /// It gets this keyword (an IMAP flag).
+    #[schema(nullable, max_length = 100)]
+    pub keyword: Option<String>,
+    /// It is moved to this mailbox.
+    #[schema(nullable, max_length = 255)]
+    pub move_to: Option<String>,
 }
 
 /// OAuth 2 with a refresh token.
@@ -100,8 +119,12 @@ pub struct AuthBody {
     /// `oauth2`.
     #[schema(rename = "type")]
     pub kind: String,
-    /// The token endpoint.
-    pub token_url: String,
+    /// `gmail` or `microsoft`: brings token endpoint and scope. By default told from `imapHost`.
+    #[schema(nullable)]
+    pub provider: Option<String>,
+    /// The token endpoint; may be left out for a known provider.
+    #[schema(nullable)]
+    pub token_url: Option<String>,
     /// The client.
     pub client_id: String,
     /// Its secret, where it has one.
@@ -127,7 +150,11 @@ impl FromFields for ServersBody {
         let imap_host = host(fields, "imapHost", true).unwrap_or_default();
         let imap_port = required_port(fields, "imapPort");
         let imap_username = fields.required_text("imapUsername", SECRET_CHARS);
-        let auth: Option<AuthBody> = fields.object("auth");
+        let auth: Option<AuthBody> = fields.object("auth").map(|auth: AuthBody| auth.completed(&imap_host));
+        if auth.as_ref().is_some_and(|auth| auth.token_url.is_none()) {
+            fields
+                .problem("auth.tokenUrl", "is required, as neither provider nor imapHost is a known service");
+        }
         let imap_password = match &auth {
             None => Some(fields.required_text("imapPassword", SECRET_CHARS)),
             Some(_) => fields.text("imapPassword", SECRET_CHARS).filter(|password| !password.is_empty()),
@@ -157,24 +184,37 @@ impl FromFields for ServersBody {
             schedule: schedule(fields),
             idle: fields.boolean("idle"),
             backfill: backfill(fields),
+            on_stored: fields.object("onStored"),
         }
     }
 }
 
 impl FromFields for AuthBody {
     fn from_fields(fields: &mut Fields) -> Self {
-        let token_url = fields.required_text("tokenUrl", URL_CHARS);
-        if !token_url.is_empty() && !token_url.starts_with("https://") && !token_url.starts_with("http://") {
+        let token_url = fields.text("tokenUrl", URL_CHARS).filter(|url| !url.is_empty());
+        let is_url = |url: &String| url.starts_with("https://") || url.starts_with("http://");
+        if token_url.as_ref().is_some_and(|url| !is_url(url)) {
             fields.problem("tokenUrl", "must be a URL that begins with https://");
         }
         Self {
             kind: fields.choice("type", &["oauth2"]).unwrap_or("oauth2").to_owned(),
+            provider: fields.choice("provider", &["gmail", "microsoft"]).map(str::to_owned),
             token_url,
             client_id: fields.required_text("clientId", SECRET_CHARS),
             client_secret: fields.text("clientSecret", SECRET_CHARS).filter(|secret| !secret.is_empty()),
             refresh_token: fields.required_text("refreshToken", SECRET_CHARS),
             scope: fields.text("scope", SECRET_CHARS).filter(|scope| !scope.is_empty()),
         }
+    }
+}
+
+impl FromFields for OnStoredBody {
+    fn from_fields(fields: &mut Fields) -> Self {
+        let keyword = fields.text("keyword", 100).filter(|keyword| !keyword.is_empty());
+        if keyword.as_deref().is_some_and(|keyword| !crate::imap::is_flag(keyword)) {
+            fields.problem("keyword", "must be an IMAP keyword: ASCII without blanks, quotes or brackets");
+        }
+        Self { seen: fields.boolean("seen"), keyword, move_to: mailbox_name(fields, "moveTo") }
     }
 }
 
@@ -212,16 +252,40 @@ impl ServersBody {
         insert(&mut settings, "pollIntervalMinutes", Some(self.poll_interval_minutes.unwrap_or(5)));
         insert(&mut settings, "schedule", self.schedule);
         insert(&mut settings, "idle", Some(self.idle.unwrap_or(true)));
+        insert(&mut settings, "onStored", self.on_stored.map(OnStoredBody::into_settings));
         insert(&mut settings, "backfill", Some(self.backfill.unwrap_or_else(|| "all".to_owned())));
         settings
     }
 }
 
+impl OnStoredBody {
+    fn into_settings(self) -> JsonMap {
+        let mut wish = JsonMap::new();
+        insert(&mut wish, "seen", Some(self.seen.unwrap_or(false)));
+        insert(&mut wish, "keyword", self.keyword);
+        insert(&mut wish, "moveTo", self.move_to);
+        wish
+    }
+}
+
 impl AuthBody {
+    /// With endpoint and scope of a service that is known by name or by its host.
+    fn completed(mut self, imap_host: &str) -> Self {
+        let preset = match &self.provider {
+            Some(name) => providers::oauth_preset(name),
+            None => providers::of(imap_host).oauth,
+        };
+        if let Some(preset) = preset.filter(|_| self.token_url.is_none()) {
+            self.token_url = Some(preset.token_url.to_owned());
+            self.scope = self.scope.or_else(|| Some(preset.scope.to_owned()));
+        }
+        self
+    }
+
     fn into_settings(self) -> JsonMap {
         let mut auth = JsonMap::new();
         insert(&mut auth, "type", Some(self.kind));
-        insert(&mut auth, "tokenUrl", Some(self.token_url));
+        insert(&mut auth, "tokenUrl", self.token_url);
         insert(&mut auth, "clientId", Some(self.client_id));
         insert(&mut auth, "clientSecret", self.client_secret);
         insert(&mut auth, "refreshToken", Some(self.refresh_token));
@@ -378,10 +442,29 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_storing_is_checked() {
+        let stored = settings(&json!({"onStored": {"seen": true, "keyword": "$Inlet", "moveTo": "Done"}}));
+        assert_eq!(stored["onStored"], json!({"seen": true, "keyword": "$Inlet", "moveTo": "Done"}));
+        assert_eq!(faults(&json!({"onStored": {"keyword": "a) LOGOUT"}})), ["onStored.keyword"]);
+        assert_eq!(faults(&json!({"onStored": {"moveTo": "a\r\nb"}})), ["onStored.moveTo"]);
+    }
+
+    #[test]
     fn oauth_stands_in_for_the_password() {
         let auth = json!({"type": "oauth2", "tokenUrl": "https://t", "clientId": "c", "refreshToken": "r"});
         let stored = settings(&json!({"imapPassword": "absent", "auth": auth}));
         assert_eq!(stored["auth"]["tokenUrl"], "https://t");
+        let preset = |host: &str, more: Value| {
+            let mut auth = json!({"type": "oauth2", "clientId": "c", "refreshToken": "r"});
+            auth.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({"imapPassword": "absent", "imapHost": host, "auth": auth})
+        };
+        let gmail = settings(&preset("imap.gmail.com", json!({})));
+        assert_eq!(gmail["auth"]["tokenUrl"], "https://oauth2.googleapis.com/token");
+        assert_eq!(gmail["auth"]["scope"], "https://mail.google.com/");
+        let microsoft = settings(&preset("mail.example.com", json!({"provider": "microsoft"})));
+        assert!(microsoft["auth"]["tokenUrl"].as_str().unwrap().contains("microsoftonline"));
+        assert_eq!(faults(&preset("mail.example.com", json!({}))), ["auth.tokenUrl"]);
         assert_eq!(
             faults(&json!({"auth": {"type": "kerberos", "tokenUrl": "ftp://t"}})),
             ["auth.tokenUrl", "auth.type", "auth.clientId", "auth.refreshToken"]

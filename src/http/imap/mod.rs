@@ -1,6 +1,8 @@
 //! Mailboxes of email surfaces (api.md 2): one endpoint a file. What they share stands here.
 
+pub mod audit;
 pub mod body;
+pub mod fetch;
 pub mod poll;
 pub mod smtp;
 pub mod start;
@@ -8,6 +10,8 @@ pub mod status;
 pub mod stop;
 pub mod test_send;
 pub mod verify;
+
+pub(super) use poll::refuse;
 
 use super::{ApiError, AppState, Caller};
 use crate::ids::SurfaceId;

@@ -95,7 +95,7 @@ impl PollAnswer {
     }
 }
 
-fn refuse(error: PollNowError) -> ApiError {
+pub(in crate::http) fn refuse(error: PollNowError) -> ApiError {
     match error {
         PollNowError::NotConfigured => not_configured(),
         PollNowError::Stopped => {

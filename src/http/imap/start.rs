@@ -51,17 +51,17 @@ async fn keep(
     let (tenant, id, now) = (caller.tenant_id, surface.id, state.now());
     let stored = state.store.get_mailbox(tenant, id).await?;
     let mut settings = settings.clone();
-    let none = JsonMap::new();
-    let before = stored.as_ref().map_or(&none, |stored| &stored.settings);
-    if let Err(error) = keep_masked(&mut settings, before) {
+    let before = stored.as_ref().map_or_else(JsonMap::new, |stored| stored.settings.clone());
+    if let Err(error) = keep_masked(&mut settings, &before) {
         return Err(ApiError::invalid_field("", error.to_string()));
     }
     let first = before.get("firstStartedAt").cloned().unwrap_or_else(|| Value::from(now.to_string()));
     settings.insert("firstStartedAt".into(), first);
-    if let Some(since) = account_since(before, &settings, now) {
+    if let Some(since) = account_since(&before, &settings, now) {
         settings.insert("accountSince".into(), since);
     }
     state.sealer.seal_map(&mut settings, tenant, id);
+    let cursors = state.store.list_cursors(tenant, id).await?;
     let mut tx = state.store.begin().await?;
     let mut surface = tx.lock_surface(tenant, id).await?.ok_or_else(|| ApiError::not_found("Surface"))?;
     if !surface.status.takes_messages() || surface.status == SurfaceStatus::Draft {
@@ -79,6 +79,12 @@ async fn keep(
         updated_at: now,
     };
     tx.save_mailbox(&mailbox).await?;
+    if !before.contains_key("onStored") && mailbox.settings.contains_key("onStored") {
+        // What was stored before the wish is left as it is.
+        for cursor in &cursors {
+            tx.save_acted(tenant, id, &cursor.mailbox, cursor.uid_validity, cursor.last_uid).await?;
+        }
+    }
     Ok(tx.commit().await?)
 }
 

@@ -7,7 +7,8 @@ use crate::ids::SurfaceId;
 use crate::model::JsonMap;
 use crate::model::imap::{Cursor, PollStatus};
 use crate::store::imap::{MailboxHealth, MailboxSettings};
-use crate::supervisor::hosts::provider;
+use crate::supervisor::explanation::{Known, explain, is_late};
+use crate::supervisor::providers;
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
@@ -55,6 +56,44 @@ pub struct Status {
     /// The class of the last failure.
     #[schema(required)]
     error_class: Option<String>,
+    /// In a sentence: why mail is late, if it is, and what happens next.
+    explanation: String,
+    /// Whether no poll has succeeded for two intervals.
+    late: bool,
+    /// When a poll of every mailbox last succeeded.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    last_success_at: Option<Timestamp>,
+    /// Each mailbox by its name.
+    #[schema(value_type = std::collections::BTreeMap<String, MailboxStatus>)]
+    mailboxes: JsonMap,
+}
+
+/// How polling one mailbox goes.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MailboxStatus {
+    /// `idle`, `polling`, `backoff` or `closed`.
+    connection: String,
+    /// `announcement`, or why there is none: `idle_off`, `idle_not_offered`, `idle_refused`, `idle_misses_mail`.
+    waits_for: String,
+    /// When the last poll ended.
+    last_poll_at: Option<String>,
+    /// When a poll last succeeded.
+    last_success_at: Option<String>,
+    /// When the next one is due.
+    next_poll_at: Option<String>,
+    /// The last failure in words.
+    last_error: Option<String>,
+    /// Its class.
+    error_class: Option<String>,
+    /// Failures since the last success.
+    consecutive_errors: u32,
+    /// How many mails there are at most that are not yet read.
+    backlog: u32,
+    /// Something to know although polling goes well.
+    remark: Option<String>,
+    /// How far it has been read.
+    last_uid: u32,
 }
 
 /// The settings, without secrets; null where nothing is configured.
@@ -108,14 +147,23 @@ pub async fn status(
     let kept = state.store.get_mailbox_health(tenant, id).await?;
     let health = match state.supervisor.live(id) {
         // What was not done since the last start is known from before it.
-        Some(live) => MailboxHealth { last_poll_at: live.last_poll_at.or(kept.last_poll_at), ..live },
+        Some(live) => MailboxHealth {
+            last_poll_at: live.last_poll_at.or(kept.last_poll_at),
+            last_success_at: live.last_success_at.or(kept.last_success_at),
+            ..live
+        },
         None => kept,
     };
-    Ok(Json(Status::of(settings.as_ref(), &cursors, health)))
+    Ok(Json(Status::of(settings.as_ref(), &cursors, health, state.now())))
 }
 
 impl Status {
-    fn of(settings: Option<&MailboxSettings>, cursors: &[Cursor], health: MailboxHealth) -> Self {
+    fn of(
+        settings: Option<&MailboxSettings>,
+        cursors: &[Cursor],
+        health: MailboxHealth,
+        now: Timestamp,
+    ) -> Self {
         let none = JsonMap::new();
         let map = settings.map_or(&none, |settings| &settings.settings);
         let text = |name: &str| map.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -130,6 +178,18 @@ impl Status {
             (true, false, Some(_)) => PollStatus::Error,
             (true, false, None) => PollStatus::Idle,
         };
+        let host = text("imapHost").unwrap_or_default();
+        let known = Known {
+            is_configured: settings.is_some(),
+            is_active: active,
+            health: &health,
+            host: &host,
+            interval_minutes: number("pollIntervalMinutes").filter(|_| !map.contains_key("schedule")),
+            last_uid: cursor.map_or(0, |cursor| cursor.last_uid),
+            now,
+        };
+        let (explanation, late) = (explain(known), is_late(known));
+        let mailboxes = with_cursors(health.mailboxes, cursors);
         let connection =
             if active && !health.connection.is_empty() { health.connection } else { "closed".into() };
         Self {
@@ -140,7 +200,7 @@ impl Status {
                 poll_interval_minutes: number("pollIntervalMinutes"),
                 polling_enabled: active,
                 port: number("imapPort"),
-                provider: text("imapHost").map(|host| provider(&host).to_owned()),
+                provider: text("imapHost").map(|host| providers::of(&host).name.to_owned()),
                 secure: map.get("imapSecure").and_then(Value::as_bool),
                 username: text("imapUsername"),
             },
@@ -157,6 +217,20 @@ impl Status {
             connection,
             backlog: health.backlog,
             error_class: health.error_class,
+            explanation,
+            late,
+            last_success_at: health.last_success_at,
+            mailboxes,
         }
     }
+}
+
+fn with_cursors(mut mailboxes: JsonMap, cursors: &[Cursor]) -> JsonMap {
+    for (name, mailbox) in &mut mailboxes {
+        let cursor = cursors.iter().find(|cursor| cursor.mailbox == *name);
+        if let Some(map) = mailbox.as_object_mut() {
+            map.insert("lastUid".to_owned(), cursor.map_or(0, |cursor| cursor.last_uid).into());
+        }
+    }
+    mailboxes
 }

@@ -91,12 +91,22 @@ async fn verify_imap(state: &AppState, account: &Account) -> Result<(), String> 
         Proof::Password(password) => imap::Auth::Password(password.clone()),
         Proof::OAuth2(oauth) => {
             let fresh = Tokens::new(oauth.clone()).fresh(network).await.map_err(|error| error.to_string())?;
-            imap::Auth::Bearer { token: fresh.token, mechanism: account.mechanism() }
+            imap::Auth::Bearer { token: fresh.token, mechanism: None }
         }
     };
     let opened = imap::Session::open(&account.target(auth), network).await;
     let mut session = opened.map_err(|error| error.to_string())?;
     for mailbox in &account.mailboxes {
+        if mailbox.is_to_be_found() {
+            let (open, found) = session.find_sent().await.map_err(|error| error.to_string())?;
+            session = open;
+            if found.is_none() {
+                return Err(
+                    "No folder of this account is marked as the one for sent mail; name it.".to_owned()
+                );
+            }
+            continue;
+        }
         let examined = session.examine(&mailbox.name).await;
         (session, _) = examined.map_err(|error| format!("Mailbox {}: {error}", mailbox.name))?;
     }

@@ -4,6 +4,7 @@
 pub mod create;
 pub mod delete;
 pub mod download;
+mod joining;
 pub mod list;
 pub mod list_messages;
 pub mod post_message;

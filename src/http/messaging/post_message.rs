@@ -1,5 +1,6 @@
 //! `POST /v1/messaging/conversations/{conversationId}/messages`.
 
+use super::joining::lead_here;
 use super::{MessageView, conversation_event, external_id, message_views, visible_surface};
 use crate::http::extract::{Body, Id};
 use crate::http::fields::{Fields, FromFields};
@@ -12,7 +13,7 @@ use crate::model::conversation::{Conversation, ConversationStatus};
 use crate::model::key::KeyHash;
 use crate::model::message::{Direction, Message, Role};
 use crate::model::surface::Surface;
-use crate::store::ingest::{Identity, NewMessage, ThreadKey};
+use crate::store::ingest::{Identity, NewMessage};
 use crate::store::outbox::{Event, EventKind};
 use crate::store::{StoreError, Tx};
 use axum::Json;
@@ -124,12 +125,13 @@ async fn find_or_store(
 ) -> Result<(StatusCode, Message), ApiError> {
     let tenant = caller.tenant_id;
     let mut tx = state.store.begin().await?;
-    let Some(conversation) = tx.lock_conversation(tenant, wanted.conversation_id).await? else {
+    let Some(mut conversation) = tx.lock_conversation(tenant, wanted.conversation_id).await? else {
         return Err(ApiError::not_found("Conversation"));
     };
+    let mut merged = None;
     // A merge may have come in between: the survivor takes the message.
-    let message = Message { conversation_id: conversation.id, ..wanted.clone() };
-    if let Some(external_id) = &message.external_message_id {
+    let mut message = Message { conversation_id: conversation.id, ..wanted.clone() };
+    if let Some(external_id) = &wanted.external_message_id {
         match find_place(&mut tx, caller, surface, external_id).await? {
             Place::Taken(id) => {
                 // Two connections held at once by many would starve each other.
@@ -137,10 +139,16 @@ async fn find_or_store(
                 let stored = state.store.get_message(tenant, id).await?;
                 return Ok((StatusCode::OK, stored.ok_or(StoreError::Stale)?));
             }
-            Place::Free(key) => keep_identity(&mut tx, caller, surface, &message, key).await?,
+            Place::Free(key) => {
+                (conversation, merged) =
+                    lead_here(&mut tx, state, caller, surface, conversation, external_id).await?;
+                message.conversation_id = conversation.id;
+                keep_identity(&mut tx, caller, &message, key).await?;
+            }
         }
     }
-    let (conversation, events) = grown(state, conversation, &message);
+    let (conversation, mut events) = grown(state, conversation, &message);
+    events.extend(merged);
     let new = NewMessage { message: message.clone(), author: None, source: None };
     tx.insert_messages(tenant, &[new]).await?;
     tx.update_conversation(tenant, &conversation).await?;
@@ -180,16 +188,15 @@ async fn find_place(
     Err(ApiError::conflict("MESSAGE_DELETED", "A message with this externalMessageId was deleted too often."))
 }
 
-/// Keeps the identity of a new message; a mail's Message-ID also leads its answers here.
+/// Keeps the identity of a new message.
 async fn keep_identity(
     tx: &mut Tx,
     caller: &Caller,
-    surface: &Surface,
     message: &Message,
     key: KeyHash,
 ) -> Result<(), ApiError> {
     let identity = Identity {
-        surface_id: surface.id,
+        surface_id: message.surface_id,
         key,
         // It has no headers to take one from, and the copy that a mailbox shows later is the same
         // message whatever its headers say.
@@ -197,15 +204,7 @@ async fn keep_identity(
         message_id: Some(message.id),
         conversation_id: Some(message.conversation_id),
     };
-    tx.insert_identities(caller.tenant_id, &[identity]).await?;
-    let Some(external_id) = message.external_message_id.as_deref() else { return Ok(()) };
-    let key = keys::mail(external_id);
-    let is_mail = surface.kind == keys::EMAIL;
-    if is_mail && tx.find_thread_keys(caller.tenant_id, &[(surface.id, key)]).await?.is_empty() {
-        let lead = ThreadKey { surface_id: surface.id, key, conversation_id: message.conversation_id };
-        tx.insert_thread_keys(caller.tenant_id, &[lead]).await?;
-    }
-    Ok(())
+    Ok(tx.insert_identities(caller.tenant_id, &[identity]).await?)
 }
 
 /// The conversation with one message more, and what is to be told.

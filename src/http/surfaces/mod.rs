@@ -20,15 +20,13 @@ use super::webhooks::{webhook_url, with_public_url};
 use super::{ApiError, AppState, Caller};
 use crate::channel::Channel;
 use crate::ids::{SurfaceId, TenantId};
+use crate::limits::WORD_CHARS;
 use crate::model::JsonMap;
 use crate::model::surface::{Surface, SurfaceStatus};
 use crate::secret::{keep_masked, mask_map};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
-
-/// `type` and `environment` in characters.
-const WORD_CHARS: usize = 50;
 
 /// A surface; its secrets are masked.
 #[derive(Debug, Serialize, ToSchema)]

@@ -2,15 +2,15 @@
 
 use super::visible_surface;
 use crate::channel::{Detail, Received, Record, Unreadable};
-use crate::envelope::{Envelope, Origin, Payload};
+use crate::envelope::{Envelope, GmailIds, Origin, Payload};
 use crate::http::error::{ErrorBody, Problem};
 use crate::http::extract::Id;
 use crate::http::webhooks::receive::StoredMessage;
 use crate::http::webhooks::{Receiver, envelopes};
 use crate::http::{ApiError, AppState, Caller, Scope, retry};
-use crate::ids::{DeadLetterId, SurfaceId};
+use crate::ids::{DeadLetterId, MessageId, SurfaceId};
 use crate::ingest::Item;
-use crate::model::imap::Outcome;
+use crate::model::imap::{LedgerPlace, LedgerRow, Outcome};
 use crate::store::deliveries::{DeadLetter, DeadLetterStatus};
 use axum::Json;
 use axum::extract::State;
@@ -77,7 +77,7 @@ pub(super) async fn replay_letter(
 ) -> Result<Result<ReplayOutcome, Vec<Detail>>, ApiError> {
     let found = match Record::from_json(&letter.origin) {
         Some(record) => request_envelopes(state, letter, &record).await?,
-        None => Ok(vec![mail_envelope(caller, letter)]),
+        None => Ok(vec![mail_envelope(state, caller, letter.clone()).await?]),
     };
     let envelopes = match found {
         Ok(envelopes) => envelopes,
@@ -105,6 +105,9 @@ pub(super) async fn replay_letter(
         return Ok(Err(vec![Detail { path: String::new(), message: reason }]));
     }
     retry(|| settle(state, caller, letter.id, DeadLetterStatus::Replayed, &letter.reason)).await?;
+    if let Some(message) = outcome.messages.first() {
+        retry(|| account_for(state, caller, letter, message.id)).await?;
+    }
     Ok(Ok(outcome))
 }
 
@@ -153,8 +156,53 @@ fn read(
     Ok(envelopes(receiver, &request, record.delivery_id, items))
 }
 
-/// A mail that the store refused: its bytes are the letter's body.
-fn mail_envelope(caller: &Caller, letter: &DeadLetter) -> Envelope {
+/// The ledger of the mailbox says from now on that the mail is stored.
+async fn account_for(
+    state: &AppState,
+    caller: &Caller,
+    letter: &DeadLetter,
+    message: MessageId,
+) -> Result<(), ApiError> {
+    let Some(place) = place_of(letter) else { return Ok(()) };
+    let row = LedgerRow { uid: place.uid, outcome: Outcome::Stored, message_id: Some(message) };
+    let (tenant, surface) = (caller.tenant_id, letter.surface_id);
+    let mut tx = state.store.begin().await?;
+    tx.insert_ledger(tenant, surface, &place.mailbox, place.uid_validity, &[row]).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Where a mail lies on its server.
+fn place_of(letter: &DeadLetter) -> Option<LedgerPlace> {
+    let origin: Value = serde_json::from_str(&letter.origin).ok()?;
+    let number = |name: &str| u32::try_from(origin.get(name)?.as_u64()?).ok();
+    Some(LedgerPlace {
+        mailbox: origin.get("mailbox")?.as_str()?.to_owned(),
+        uid_validity: number("uidValidity")?,
+        uid: number("uid")?,
+        outcome: Outcome::Quarantined,
+    })
+}
+
+/// A mail that was set aside. One that was never read has no body here: it is fetched now.
+async fn mail_envelope(
+    state: &AppState,
+    caller: &Caller,
+    mut letter: DeadLetter,
+) -> Result<Envelope, ApiError> {
+    if letter.body.is_empty()
+        && let Some(place) = place_of(&letter)
+    {
+        let found = state.supervisor.fetch_one(caller.tenant_id, letter.surface_id, &place).await;
+        let found = found.map_err(crate::http::imap::refuse)?;
+        let gone = "The mail server has this mail no more, so it cannot be read again.";
+        let gone = || ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "GONE_FROM_SERVER", gone);
+        letter.body = found.ok_or_else(gone)?.body;
+    }
+    Ok(kept_mail(caller, &letter))
+}
+
+/// A mail whose bytes are the letter's body.
+fn kept_mail(caller: &Caller, letter: &DeadLetter) -> Envelope {
     let origin: Value = serde_json::from_str(&letter.origin).unwrap_or_default();
     let text = |name: &str| origin.get(name).and_then(Value::as_str);
     let number = |name: &str| {
@@ -167,7 +215,8 @@ fn mail_envelope(caller: &Caller, letter: &DeadLetter) -> Envelope {
             uid: number("uid"),
             internal_date: text("internalDate").and_then(|text| text.parse().ok()),
             sent: origin.get("sent").and_then(Value::as_bool).unwrap_or(false),
-            backfill: false,
+            backfill: origin.get("backfill").and_then(Value::as_bool).unwrap_or(false),
+            gmail: gmail_ids(&origin),
         },
         _ => Origin::Import,
     };
@@ -178,6 +227,11 @@ fn mail_envelope(caller: &Caller, letter: &DeadLetter) -> Envelope {
         received_at: letter.created_at,
         payload: Payload::Mail(letter.body.clone()),
     }
+}
+
+fn gmail_ids(origin: &Value) -> Option<GmailIds> {
+    let number = |name: &str| origin.get(name)?.as_str()?.parse().ok();
+    Some(GmailIds { message_id: number("gmailMessageId")?, thread_id: number("gmailThreadId")? })
 }
 
 pub(super) async fn settle(

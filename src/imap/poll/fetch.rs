@@ -214,6 +214,7 @@ impl Walk {
                 internal_date: mail.internal_date,
                 sent: mailbox.sent,
                 backfill: mail.uid <= cursor.backfill_through_uid,
+                gmail: mail.gmail,
             },
             received_at: poller.clock.now(),
             payload,

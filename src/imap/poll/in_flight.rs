@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 pub struct InFlight {
     units: Arc<Semaphore>,
     all: u32,
+    careful: Arc<Semaphore>,
 }
 
 impl InFlight {
@@ -23,7 +24,7 @@ impl InFlight {
     pub fn new(bytes: u64) -> Self {
         let most = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
         let all = u32::try_from(bytes / UNIT_BYTES).unwrap_or(most).clamp(1, most);
-        Self { units: Arc::new(Semaphore::new(all as usize)), all }
+        Self { units: Arc::new(Semaphore::new(all as usize)), all, careful: Arc::new(Semaphore::new(1)) }
     }
 
     /// Waits, in turn, until `bytes` are free; what is larger than the whole budget takes all of it.
@@ -37,6 +38,12 @@ impl InFlight {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(PollError::Crowded { seconds: PATIENCE.as_secs() }),
         }
+    }
+
+    /// Waits for the turn to read mail that a process may have died over; the process has one. `None` never comes about:
+    /// nobody closes the semaphore.
+    pub(super) async fn careful_turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.careful).acquire_owned().await.ok()
     }
 
     /// The whole budget, in bytes.

@@ -8,8 +8,10 @@
 //! for [`Place`], whose loss costs time and no mail.
 
 mod batch;
+mod care;
 mod fetch;
 mod in_flight;
+mod place;
 mod plan;
 mod suspect;
 #[cfg(test)]
@@ -17,20 +19,25 @@ mod tests;
 mod walk;
 
 pub use in_flight::InFlight;
+pub use place::{LookBack, Place};
 
 use super::{Error, Phase, Session};
 use crate::clock::Clock;
 use crate::envelope::{MailboxSink, SinkError, Tally};
 use crate::ids::{SurfaceId, TenantId};
 use crate::model::imap::{Backfill, Cursor, Outcome};
+use care::{Care, Turn};
 use jiff::Timestamp;
-use plan::{Plan, Reason, Rebased, Seen, plan};
+use plan::{Plan, Reason, Seen, plan};
 use suspect::{Fault, Suspect};
 use tokio_util::sync::CancellationToken;
 use walk::{Ready, Step, Walk};
 
 /// UIDs that the look-back compares with the ledger.
 pub const LOOK_BACK_UIDS: u32 = 200;
+
+/// In place of the name of the mailbox for sent mail: the one that the server says is it.
+pub const AUTO: &str = "auto";
 
 /// How often a poll asks anew whether something arrived while it was reading. A mailbox that is written to without
 /// end is left to the next poll.
@@ -56,39 +63,12 @@ pub struct Mailbox {
     pub account_since: Option<Timestamp>,
 }
 
-/// Where reading a mailbox stands, and what this process has learned about it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Place {
-    /// The stored cursor; `None` before the first poll. Kept up to date by [`Poller::poll`].
-    pub cursor: Option<Cursor>,
-    suspect: Suspect,
-    rebased: Option<Rebased>,
-    /// The UIDVALIDITY at which the mailbox was stopped: if it is still the same later, the server has calmed down.
-    stopped_at: Option<u32>,
-}
-
-impl Place {
-    /// The place that the store knows.
+impl Mailbox {
+    /// Whether its name is still to be found: `auto` stands for the folder that the server has for sent mail.
     #[must_use]
-    pub fn new(cursor: Option<Cursor>) -> Self {
-        Self { cursor, ..Self::default() }
+    pub fn is_to_be_found(&self) -> bool {
+        self.sent && self.name == AUTO
     }
-
-    /// The first UID that the look-back asks for, if there is anything to look back at.
-    #[must_use]
-    pub fn look_back_from(&self) -> Option<u32> {
-        let last = self.cursor.as_ref()?.last_uid;
-        (last > 0).then(|| last.saturating_sub(LOOK_BACK_UIDS - 1).max(1))
-    }
-}
-
-/// The outcome ledger's UIDs from [`Place::look_back_from`] up to the cursor, ascending.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LookBack {
-    /// The first UID asked for.
-    pub first: u32,
-    /// Those that have an outcome.
-    pub settled: Vec<u32>,
 }
 
 /// What a poll did, also when it failed midway.
@@ -207,8 +187,42 @@ impl<S: MailboxSink> Poller<'_, S> {
     pub async fn poll(&self, session: Session, place: &mut Place, look_back: Option<LookBack>) -> Poll {
         let last_uid = place.cursor.as_ref().map_or(0, |cursor| cursor.last_uid);
         let mut report = Report { last_uid, ..Report::default() };
-        let end = self.rounds(session, place, look_back, &mut report).await;
+        let end = match self.take_turn(place).await {
+            Ok(()) => self.rounds(session, place, look_back, &mut report).await,
+            Err(error) => Err(error),
+        };
+        place.turn = Turn::default();
+        let is_fenced = matches!(end, Err(PollError::Fenced));
+        self.unmark(place, end.is_ok(), is_fenced).await;
         Poll { report, end }
+    }
+
+    /// The poll is over and the process lives: nothing that was read has killed it. Where it broke off before the place
+    /// of a death was passed, that stays known. Where the store cannot be written the next poll's end does it.
+    async fn unmark(&self, place: &mut Place, is_good: bool, is_fenced: bool) {
+        if is_good {
+            place.care = Care::default();
+        }
+        if !place.is_marked || is_fenced {
+            return;
+        }
+        let name = &self.mailbox.name;
+        match place.care.waiting_mark().filter(|_| place.care.is_needed()) {
+            Some(mark) => drop(self.sink.begin_reading(name, mark).await),
+            None => place.is_marked = self.sink.end_reading(name).await.is_err(),
+        }
+    }
+
+    /// After a death, one mailbox of the process at a time.
+    async fn take_turn(&self, place: &mut Place) -> Result<(), PollError> {
+        let Some(mark) = place.care.waiting_mark().filter(|_| place.care.is_needed()) else { return Ok(()) };
+        self.sink.begin_reading(&self.mailbox.name, mark).await?;
+        place.turn = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(PollError::Stopped),
+            turn = self.in_flight.careful_turn() => Turn(turn),
+        };
+        Ok(())
     }
 
     async fn rounds(
@@ -226,6 +240,7 @@ impl<S: MailboxSink> Poller<'_, S> {
             };
             session = open;
             let mut plan = self.plan(place, seen)?;
+            place.note_modseq(seen, &plan, look_back.is_some());
             if let Some(look_back) = look_back.take()
                 && plan.reason == Reason::Onward
             {
@@ -252,7 +267,7 @@ impl<S: MailboxSink> Poller<'_, S> {
         {
             cursor.resets_in_row = 0;
         }
-        match plan(self.mailbox, stored.as_ref(), seen, place.rebased, now) {
+        match plan(self.mailbox, stored.as_ref(), seen, now) {
             Some(plan) => {
                 place.stopped_at = None;
                 Ok(plan)
@@ -268,7 +283,8 @@ impl<S: MailboxSink> Poller<'_, S> {
     /// Opens the mailbox and finds out up to where there may be mail.
     async fn look(&self, session: Session, place: &Place) -> Result<(Session, u32, Seen), PollError> {
         let (session, selected) = session.examine(&self.mailbox.name).await?;
-        let seen = |top_uid| Seen { uid_validity: selected.uid_validity, top_uid };
+        let modseq = selected.highest_modseq;
+        let seen = |top_uid| Seen { uid_validity: selected.uid_validity, top_uid, modseq };
         if let Some(next) = selected.uid_next {
             return Ok((session, selected.exists, seen(next.saturating_sub(1))));
         }
@@ -312,27 +328,44 @@ impl<S: MailboxSink> Poller<'_, S> {
         Ok(session)
     }
 
-    /// Stores one batch while the next one is fetched, to the end of the walk.
     async fn pass(
         &self,
-        mut session: Session,
+        session: Session,
         mut walk: Walk,
+        place: &mut Place,
+        report: &mut Report,
+    ) -> Result<Session, PollError> {
+        let passed = self.batches(session, &mut walk, place, report).await;
+        place.is_marked |= walk.is_marked();
+        passed
+    }
+
+    /// Stores one batch while the next one is fetched, to the end of the walk.
+    async fn batches(
+        &self,
+        mut session: Session,
+        walk: &mut Walk,
         place: &mut Place,
         report: &mut Report,
     ) -> Result<Session, PollError> {
         let mut waiting: Option<Ready> = None;
         loop {
-            let suspect = place.suspect;
+            if place.care.is_needed() {
+                // One after the other: the mark names the only mail that is being read.
+                let stored = self.store(waiting.take()).await?;
+                self.settle(stored, walk, place, report);
+            }
+            let (suspect, care) = (place.suspect, place.care);
             let (stored, step) =
-                tokio::join!(self.store(waiting.take()), self.next_step(session, &mut walk, suspect));
-            self.settle(stored?, &walk, place, report);
+                tokio::join!(self.store(waiting.take()), self.next_step(session, walk, suspect, care));
+            self.settle(stored?, walk, place, report);
             match step {
                 Step::Ready(open, ready) => (session, waiting) = (open, Some(ready)),
                 Step::End(open) => return Ok(open),
                 Step::Stopped => return Err(PollError::Stopped),
                 Step::Broken { partial, at, asked, error } => {
                     let stored = self.store(partial.filter(|ready| ready.has_outcomes())).await?;
-                    self.settle(stored, &walk, place, report);
+                    self.settle(stored, walk, place, report);
                     if let (Some(uid), PollError::Imap(error)) = (at, &error) {
                         note_failure(&mut place.suspect, uid, asked, error);
                     }
@@ -342,11 +375,11 @@ impl<S: MailboxSink> Poller<'_, S> {
         }
     }
 
-    async fn next_step(&self, session: Session, walk: &mut Walk, suspect: Suspect) -> Step {
+    async fn next_step(&self, session: Session, walk: &mut Walk, suspect: Suspect, care: Care) -> Step {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Step::Stopped,
-            step = walk.step(self, session, suspect) => step,
+            step = walk.step(self, session, suspect, care) => step,
         }
     }
 
@@ -359,18 +392,22 @@ impl<S: MailboxSink> Poller<'_, S> {
             last_uid: window.through_uid,
             backfill_through_uid: window.backfill_through_uid,
             resets_in_row: window.resets_in_row,
+            rebased_through_uid: window.rebased_through_uid,
+            acted_through_uid: 0,
             updated_at: self.clock.now(),
         };
         let settled = window.settled.iter().map(|(_, outcome)| *outcome).collect();
         let had_fetched = !window.envelopes.is_empty();
+        let mails = window.envelopes.len() + window.settled.len();
         let tally = self.sink.store(window).await?;
         drop(permit);
-        Ok(Some(Stored { tally, settled, had_fetched, cursor, through_uid }))
+        Ok(Some(Stored { tally, settled, had_fetched, mails, cursor, through_uid }))
     }
 
     /// What follows from a window that is stored now.
-    fn settle(&self, stored: Option<Stored>, walk: &Walk, place: &mut Place, report: &mut Report) {
+    fn settle(&self, stored: Option<Stored>, walk: &mut Walk, place: &mut Place, report: &mut Report) {
         let Some(stored) = stored else { return };
+        walk.passed(stored.through_uid);
         report.tally.stored += stored.tally.stored;
         report.tally.duplicates += stored.tally.duplicates;
         report.tally.quarantined += stored.tally.quarantined;
@@ -385,17 +422,17 @@ impl<S: MailboxSink> Poller<'_, S> {
         if stored.had_fetched || stored.settled.contains(&Outcome::Quarantined) {
             place.suspect.passed();
         }
-        if walk.plan().reason == Reason::Rebase {
-            let uid_validity = stored.cursor.uid_validity;
-            let is_caught_up = stored.through_uid >= stored.cursor.last_uid;
-            place.rebased =
-                (!is_caught_up).then_some(Rebased { uid_validity, through_uid: stored.through_uid });
+        place.care.passed(stored.mails);
+        if !place.care.is_needed() {
+            place.turn = Turn::default();
         }
         report.last_uid = stored.cursor.last_uid;
         if walk.plan().reason != Reason::LookBack {
             report.backlog = walk.plan().last.saturating_sub(stored.through_uid).min(walk.exists());
         }
-        place.cursor = Some(stored.cursor);
+        let acted = place.cursor.as_ref().filter(|before| before.uid_validity == stored.cursor.uid_validity);
+        let acted_through_uid = acted.map_or(0, |before| before.acted_through_uid);
+        place.cursor = Some(Cursor { acted_through_uid, ..stored.cursor });
         (self.progress)(report);
     }
 }
@@ -405,6 +442,7 @@ struct Stored {
     tally: Tally,
     settled: Vec<Outcome>,
     had_fetched: bool,
+    mails: usize,
     cursor: Cursor,
     through_uid: u32,
 }

@@ -14,6 +14,8 @@ pub(super) struct Seen {
     pub uid_validity: u32,
     /// The largest UID that can be there; 0 for an empty mailbox.
     pub top_uid: u32,
+    /// HIGHESTMODSEQ, where the server keeps it.
+    pub modseq: Option<u64>,
 }
 
 /// Why a pass looks at what it looks at.
@@ -53,23 +55,8 @@ impl Plan {
     }
 }
 
-/// What the last passes of this process leave to the next one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Rebased {
-    /// Under this UIDVALIDITY ...
-    pub uid_validity: u32,
-    /// ... everything up to this UID, which is below the cursor, was looked at again.
-    pub through_uid: u32,
-}
-
 /// Plans a pass. `None` if UIDVALIDITY changed too often.
-pub(super) fn plan(
-    mailbox: &Mailbox,
-    stored: Option<&Cursor>,
-    seen: Seen,
-    rebased: Option<Rebased>,
-    now: Timestamp,
-) -> Option<Plan> {
+pub(super) fn plan(mailbox: &Mailbox, stored: Option<&Cursor>, seen: Seen, now: Timestamp) -> Option<Plan> {
     let Some(stored) = stored else { return Some(first_plan(mailbox, seen, now)) };
     let is_of_another_account = mailbox.account_since.is_some_and(|since| stored.updated_at < since);
     if stored.uid_validity != seen.uid_validity && is_of_another_account {
@@ -80,16 +67,18 @@ pub(super) fn plan(
     }
     let cursor = stored.clone();
     let by_headers = stored.resets_in_row > 0;
-    let rebased = rebased.filter(|done| done.uid_validity == seen.uid_validity);
-    if seen.top_uid < stored.last_uid || rebased.is_some() {
-        let first = rebased.map_or(0, |done| done.through_uid).saturating_add(1);
+    if seen.top_uid < stored.last_uid || stored.rebased_through_uid.is_some() {
+        // Below what was read again, UIDNEXT has gone down once more: from the beginning.
+        let done = stored.rebased_through_uid.filter(|done| *done <= seen.top_uid);
+        let first = done.unwrap_or(0).saturating_add(1);
         return Some(Plan {
             reason: Reason::Rebase,
             cursor,
             first,
             last: seen.top_uid,
             by_headers: true,
-            must_store: false,
+            // Remembered at once: UIDs that grow past the cursor while nobody looks would be taken for known ones.
+            must_store: done.is_none(),
         });
     }
     let first = stored.last_uid.saturating_add(1);
@@ -112,6 +101,8 @@ fn first_plan(mailbox: &Mailbox, seen: Seen, now: Timestamp) -> Plan {
         last_uid,
         backfill_through_uid: seen.top_uid,
         resets_in_row: 0,
+        rebased_through_uid: None,
+        acted_through_uid: 0,
         updated_at: now,
     };
     Plan {
@@ -132,6 +123,8 @@ fn reset_plan(stored: &Cursor, seen: Seen, now: Timestamp) -> Plan {
         // In the midst of the first filling, old and new cannot be told apart: all of it stays quiet.
         backfill_through_uid: if was_filled { 0 } else { seen.top_uid },
         resets_in_row: stored.resets_in_row + 1,
+        rebased_through_uid: None,
+        acted_through_uid: 0,
         updated_at: now,
         ..stored.clone()
     };
@@ -184,19 +177,20 @@ mod tests {
     fn cursor(uid_validity: u32, last_uid: u32) -> Cursor {
         Cursor {
             last_uid,
-            ..first_plan(&mailbox(Backfill::All), Seen { uid_validity, top_uid: 10 }, NOW).cursor
+            ..first_plan(&mailbox(Backfill::All), Seen { uid_validity, top_uid: 10, modseq: None }, NOW)
+                .cursor
         }
     }
 
     fn seen(uid_validity: u32, top_uid: u32) -> Seen {
-        Seen { uid_validity, top_uid }
+        Seen { uid_validity, top_uid, modseq: None }
     }
 
     #[test]
     fn the_first_pass_takes_all_or_begins_at_the_end() {
-        let all = plan(&mailbox(Backfill::All), None, seen(7, 100), None, NOW).unwrap();
+        let all = plan(&mailbox(Backfill::All), None, seen(7, 100), NOW).unwrap();
         assert_eq!((all.first, all.last, all.cursor.backfill_through_uid), (1, 100, 100));
-        let none = plan(&mailbox(Backfill::None), None, seen(7, 100), None, NOW).unwrap();
+        let none = plan(&mailbox(Backfill::None), None, seen(7, 100), NOW).unwrap();
         assert_eq!((none.first, none.last, none.cursor.last_uid), (101, 100, 100));
         assert!(
             none.must_store,
@@ -206,18 +200,18 @@ mod tests {
 
     #[test]
     fn a_calm_mailbox_has_no_work() {
-        let calm = plan(&mailbox(Backfill::All), Some(&cursor(7, 100)), seen(7, 100), None, NOW).unwrap();
+        let calm = plan(&mailbox(Backfill::All), Some(&cursor(7, 100)), seen(7, 100), NOW).unwrap();
         assert!(!calm.has_work());
-        let more = plan(&mailbox(Backfill::All), Some(&cursor(7, 100)), seen(7, 102), None, NOW).unwrap();
+        let more = plan(&mailbox(Backfill::All), Some(&cursor(7, 100)), seen(7, 102), NOW).unwrap();
         assert_eq!((more.reason, more.first, more.last), (Reason::Onward, 101, 102));
     }
 
     #[test]
     fn a05_another_uidvalidity_lists_everything_by_headers() {
-        let reset = plan(&mailbox(Backfill::All), Some(&cursor(7, 100)), seen(8, 50), None, NOW).unwrap();
+        let reset = plan(&mailbox(Backfill::All), Some(&cursor(7, 100)), seen(8, 50), NOW).unwrap();
         assert_eq!((reset.reason, reset.first, reset.last, reset.by_headers), (Reason::Reset, 1, 50, true));
         assert_eq!((reset.cursor.resets_in_row, reset.cursor.backfill_through_uid), (1, 0));
-        let midway = plan(&mailbox(Backfill::All), Some(&cursor(7, 5)), seen(8, 50), None, NOW).unwrap();
+        let midway = plan(&mailbox(Backfill::All), Some(&cursor(7, 5)), seen(8, 50), NOW).unwrap();
         assert_eq!(midway.cursor.backfill_through_uid, 50, "history interrupted by a reset stays quiet");
     }
 
@@ -225,9 +219,9 @@ mod tests {
     fn another_account_is_a_first_start_and_its_history_stays_quiet() {
         let since = NOW.checked_add(std::time::Duration::from_secs(1)).unwrap();
         let moved = Mailbox { account_since: Some(since), ..mailbox(Backfill::All) };
-        let first = plan(&moved, Some(&cursor(7, 100)), seen(8, 50), None, since).unwrap();
+        let first = plan(&moved, Some(&cursor(7, 100)), seen(8, 50), since).unwrap();
         assert_eq!((first.reason, first.cursor.backfill_through_uid), (Reason::First, 50));
-        let same = plan(&moved, Some(&cursor(7, 100)), seen(7, 101), None, since).unwrap();
+        let same = plan(&moved, Some(&cursor(7, 100)), seen(7, 101), since).unwrap();
         assert_eq!(same.reason, Reason::Onward, "the same mailbox under another name of its host");
     }
 
@@ -235,12 +229,11 @@ mod tests {
     fn a07_the_fifth_reset_in_a_row_stops() {
         let mut stored = cursor(7, 100);
         for validity in 8..12 {
-            stored =
-                plan(&mailbox(Backfill::All), Some(&stored), seen(validity, 50), None, NOW).unwrap().cursor;
+            stored = plan(&mailbox(Backfill::All), Some(&stored), seen(validity, 50), NOW).unwrap().cursor;
         }
         assert_eq!(stored.resets_in_row, 4);
-        assert_eq!(plan(&mailbox(Backfill::All), Some(&stored), seen(12, 50), None, NOW), None);
-        let calm = plan(&mailbox(Backfill::All), Some(&stored), seen(11, 50), None, NOW).unwrap();
+        assert_eq!(plan(&mailbox(Backfill::All), Some(&stored), seen(12, 50), NOW), None);
+        let calm = plan(&mailbox(Backfill::All), Some(&stored), seen(11, 50), NOW).unwrap();
         assert!(
             calm.must_store && calm.by_headers,
             "a calm pass goes on with the headers and forgets the resets"
@@ -251,12 +244,15 @@ mod tests {
     fn a10_uidnext_that_goes_down_is_looked_at_again_and_never_stalls() {
         let stored = cursor(7, 100);
         let box_ = mailbox(Backfill::All);
-        let first = plan(&box_, Some(&stored), seen(7, 60), None, NOW).unwrap();
+        let first = plan(&box_, Some(&stored), seen(7, 60), NOW).unwrap();
         assert_eq!((first.reason, first.first, first.last), (Reason::Rebase, 1, 60));
-        let rebased = Some(Rebased { uid_validity: 7, through_uid: 60 });
-        let calm = plan(&box_, Some(&stored), seen(7, 60), rebased, NOW).unwrap();
+        assert!(plan(&box_, Some(&stored), seen(7, 0), NOW).unwrap().has_work(), "remembered though empty");
+        let stored = Cursor { rebased_through_uid: Some(60), ..stored };
+        let calm = plan(&box_, Some(&stored), seen(7, 60), NOW).unwrap();
         assert!(!calm.has_work());
-        let grown = plan(&box_, Some(&stored), seen(7, 130), rebased, NOW).unwrap();
+        let grown = plan(&box_, Some(&stored), seen(7, 130), NOW).unwrap();
         assert_eq!((grown.first, grown.last), (61, 130), "what came below the old cursor is not passed over");
+        let again = plan(&box_, Some(&stored), seen(7, 40), NOW).unwrap();
+        assert_eq!((again.first, again.last), (1, 40), "it went down once more");
     }
 }

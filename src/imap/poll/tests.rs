@@ -5,6 +5,7 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::envelope::{Origin, Payload, SinkError, Tally, Window};
 use crate::imap::tests::server::{Server, session_with};
+use crate::model::imap::Reading;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -28,6 +29,8 @@ struct Model {
     refuses: BTreeSet<u32>,
     /// FETCH of these bodies is answered with nonsense.
     garbles: BTreeSet<u32>,
+    /// HIGHESTMODSEQ, where it is told.
+    modseq: Option<u64>,
     /// Every command that came.
     heard: Vec<String>,
 }
@@ -58,7 +61,11 @@ impl Model {
             let next =
                 if self.tells_uid_next { format!("* OK [UIDNEXT {top}] next\r\n") } else { String::new() };
             let exists = self.mails.len();
-            return format!("* {exists} EXISTS\r\n* OK [UIDVALIDITY 9] valid\r\n{next}$ OK opened\r\n");
+            let modseq =
+                self.modseq.map(|number| format!("* OK [HIGHESTMODSEQ {number}] m\r\n")).unwrap_or_default();
+            return format!(
+                "* {exists} EXISTS\r\n* OK [UIDVALIDITY 9] valid\r\n{modseq}{next}$ OK opened\r\n"
+            );
         }
         if command.starts_with("STATUS") {
             return "* STATUS \"INBOX\" (MESSAGES 1)\r\n$ OK told\r\n".to_owned();
@@ -120,11 +127,39 @@ fn mail(uid: u32, bytes: usize) -> Vec<u8> {
 }
 
 #[derive(Default)]
-struct Ledger(Mutex<BTreeMap<u32, Outcome>>);
+struct Ledger {
+    outcomes: Mutex<BTreeMap<u32, Outcome>>,
+    mark: Mutex<Option<Reading>>,
+    /// The process dies while it stores this mail.
+    deadly: Option<u32>,
+    /// How many windows cannot be stored.
+    failures: Mutex<u32>,
+    /// Every mail is known by its header.
+    knows_all: bool,
+}
 
 impl MailboxSink for Ledger {
     async fn store(&self, window: Window) -> Result<Tally, SinkError> {
-        let mut ledger = self.0.lock().unwrap();
+        let is_deadly = |envelope: &crate::envelope::Envelope| match envelope.origin {
+            Origin::Imap { uid, .. } => Some(uid) == self.deadly,
+            _ => false,
+        };
+        if window.envelopes.iter().any(is_deadly) {
+            std::future::pending::<()>().await;
+        }
+        {
+            let mut failures = self.failures.lock().unwrap();
+            if *failures > 0 {
+                *failures -= 1;
+                return Err(SinkError::Store("the disk is full".to_owned()));
+            }
+        }
+        let quarantined =
+            window.settled.iter().filter(|(_, outcome)| *outcome == Outcome::Quarantined).count();
+        assert_eq!(window.unread.len(), quarantined, "every mail that is passed over has its reason");
+        let mut mark = self.mark.lock().unwrap();
+        *mark = mark.filter(|mark| mark.uid > window.through_uid);
+        let mut ledger = self.outcomes.lock().unwrap();
         let mut tally = Tally::default();
         for envelope in window.envelopes {
             let Origin::Imap { uid, .. } = envelope.origin else { panic!("mail has a UID") };
@@ -145,7 +180,17 @@ impl MailboxSink for Ledger {
     }
 
     async fn known(&self, headers: Vec<Bytes>) -> Result<Vec<bool>, SinkError> {
-        Ok(vec![false; headers.len()])
+        Ok(vec![self.knows_all; headers.len()])
+    }
+
+    async fn begin_reading(&self, _: &str, mark: Reading) -> Result<(), SinkError> {
+        *self.mark.lock().unwrap() = Some(mark);
+        Ok(())
+    }
+
+    async fn end_reading(&self, _: &str) -> Result<(), SinkError> {
+        *self.mark.lock().unwrap() = None;
+        Ok(())
     }
 }
 
@@ -202,6 +247,16 @@ impl World {
         tokio::join!(polling, serving).0
     }
 
+    /// One poll, during which the process may die: then another one begins with what was stored. Whether it died.
+    async fn poll_or_die(&mut self) -> bool {
+        let is_alive = tokio::time::timeout(std::time::Duration::from_hours(1), self.poll()).await.is_ok();
+        if !is_alive {
+            let mark = self.ledger.mark.lock().unwrap().expect("a mark stands while mail is read");
+            self.place = Place::after_death(self.place.cursor.clone(), mark);
+        }
+        !is_alive
+    }
+
     /// Polls until one succeeds; how many failed.
     async fn poll_until_it_succeeds(&mut self) -> usize {
         for failures in 0..100 {
@@ -213,7 +268,7 @@ impl World {
     }
 
     fn outcomes(&self) -> Vec<(u32, Outcome)> {
-        self.ledger.0.lock().unwrap().iter().map(|(uid, outcome)| (*uid, *outcome)).collect()
+        self.ledger.outcomes.lock().unwrap().iter().map(|(uid, outcome)| (*uid, *outcome)).collect()
     }
 
     fn count(&self, outcome: Outcome) -> usize {
@@ -338,4 +393,100 @@ async fn a17_rows_behind_a_gap_are_not_stored_before_it() {
     world.model.refuses.clear();
     assert!(world.poll().await.1.is_none());
     assert_eq!(world.count(Outcome::Stored), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a08_after_a_uidvalidity_change_only_headers_are_read_in_bounded_windows() {
+    let mut world = World::new(Model::of(1..=5_000));
+    world.ledger.knows_all = true;
+    world.place.cursor = Some(Cursor {
+        surface_id: SurfaceId(uuid::Uuid::nil()),
+        mailbox: "INBOX".into(),
+        uid_validity: 8,
+        last_uid: 5_000,
+        backfill_through_uid: 0,
+        resets_in_row: 0,
+        rebased_through_uid: None,
+        acted_through_uid: 0,
+        updated_at: Timestamp::UNIX_EPOCH,
+    });
+    let (report, error) = world.poll().await;
+    assert!(error.is_none() && report.was_reset, "{error:?}");
+    assert_eq!(world.count(Outcome::Duplicate), 5_000);
+    for command in &world.model.heard {
+        assert!(!command.contains("BODY.PEEK[]"), "{command}");
+        let set = command.strip_prefix("UID FETCH ").and_then(|rest| rest.split(' ').next());
+        assert!(set.is_none_or(|set| uids_of(set).len() <= 200), "{command}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn d05_a_mail_that_kills_the_process_is_set_aside_after_three_deaths_and_the_rest_arrives() {
+    let mut world = World::new(Model::of(1..=700));
+    world.ledger.deadly = Some(600);
+    let mut deaths = 0;
+    while world.poll_or_die().await {
+        deaths += 1;
+        assert!(deaths <= 3, "it dies for ever");
+    }
+    assert_eq!(deaths, 3);
+    assert_eq!((world.count(Outcome::Stored), world.count(Outcome::Quarantined)), (699, 1));
+    assert_eq!(world.ledger.outcomes.lock().unwrap()[&600], Outcome::Quarantined);
+    assert_eq!(*world.ledger.mark.lock().unwrap(), None, "nothing is being read any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn d05_a_process_that_is_killed_for_other_reasons_sets_nothing_aside() {
+    let mut world = World::new(Model::of(1..=60));
+    world.ledger.deadly = Some(30);
+    assert!(world.poll_or_die().await && world.poll_or_die().await);
+    world.ledger.deadly = None;
+    assert!(!world.poll_or_die().await);
+    assert_eq!(world.count(Outcome::Stored), 60);
+    assert_eq!(*world.ledger.mark.lock().unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn d05_a_mailbox_that_waits_for_its_turn_to_be_careful_is_not_blamed() {
+    let mut world = World::new(Model::of(1..=60));
+    world.ledger.deadly = Some(1);
+    assert!(world.poll_or_die().await && world.poll_or_die().await);
+    world.ledger.deadly = None;
+    // Another mailbox is careful, and its mail kills the process five times.
+    for _ in 0..5 {
+        let other = world.in_flight.careful_turn().await;
+        assert!(world.poll_or_die().await);
+        drop(other);
+    }
+    assert!(!world.poll_or_die().await);
+    assert_eq!(world.count(Outcome::Stored), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn d15_a_store_that_fails_moves_no_cursor_and_reading_goes_on_by_itself() {
+    let mut world = World::new(Model::of(1..=1_200));
+    *world.ledger.failures.lock().unwrap() = 2;
+    for _ in 0..2 {
+        let (report, error) = world.poll().await;
+        assert!(matches!(error, Some(PollError::Store(_))), "{error:?}");
+        assert_eq!((report.last_uid, world.place.cursor.is_none()), (0, true));
+    }
+    assert!(world.poll().await.1.is_none());
+    assert_eq!(world.count(Outcome::Stored), 1_200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_no_new_mail_explains_brings_the_look_back_forward() {
+    let mut world = World::new(Model { modseq: Some(5), ..Model::of(1..=3) });
+    world.poll().await;
+    world.poll().await;
+    assert!(!world.place.wants_look_back());
+    world.model.modseq = Some(6);
+    world.poll().await;
+    assert!(world.place.wants_look_back());
+    let mails = world.model.mails.clone();
+    world.model.mails.insert(4, mail(4, 20));
+    world.model.modseq = Some(7);
+    world.poll().await;
+    assert_eq!(world.count(Outcome::Stored), mails.len() + 1);
 }

@@ -2,6 +2,7 @@
 //! batches. [`super::fetch`] gets their bodies.
 
 use super::batch::{Bounds, Item, next_batch};
+use super::care::Care;
 use super::plan::{Plan, Reason, Rule, rule};
 use super::suspect::{Suspect, Verdict};
 use super::{MailSize, PollError, Poller};
@@ -75,6 +76,9 @@ pub(super) struct Walk {
     /// UIDs that need no look; ascending.
     without: Vec<u32>,
     is_closed: bool,
+    care: Care,
+    /// The first UID of what is marked as being read.
+    marked: Option<u32>,
 }
 
 impl Walk {
@@ -90,6 +94,8 @@ impl Walk {
             made_through: None,
             without: Vec::new(),
             is_closed: false,
+            care: Care::default(),
+            marked: None,
         }
     }
 
@@ -113,15 +119,20 @@ impl Walk {
         poller: &Poller<'_, S>,
         mut session: Session,
         suspect: Suspect,
+        care: Care,
     ) -> Step {
+        self.care = care;
         loop {
             let bounds = Bounds {
-                messages: suspect.limit(limits::BATCH_MESSAGES),
+                messages: suspect.limit(if care.is_needed() { care.step() } else { limits::BATCH_MESSAGES }),
                 // One batch is fetched while another is stored.
                 bytes: BATCH_BYTES.min(poller.in_flight.all_bytes() / 2),
                 max_message_bytes: poller.max_message_bytes,
             };
             if let Some(batch) = next_batch(&mut self.items, bounds, self.listed_through) {
+                if let Err(error) = self.mark(poller, batch.first_fetched()).await {
+                    return Step::broken(error);
+                }
                 return self.fetch(poller, session, batch).await;
             }
             if self.next > u64::from(self.plan.last) {
@@ -141,6 +152,11 @@ impl Walk {
             self.next = u64::from(last) + 1;
             self.width = next_width(self.width, uids.is_empty(), self.exists);
             let at = uids.first().copied();
+            if care.is_needed()
+                && let Err(error) = self.mark(poller, at).await
+            {
+                return Step::broken(error);
+            }
             let asked = uids.len();
             match self.sort_out(poller, open, uids, suspect).await {
                 Ok((open, items)) => (session, self.items) = (open, items),
@@ -148,6 +164,29 @@ impl Walk {
             }
             self.listed_through = last;
         }
+    }
+
+    /// Marks what is about to be read; the commit of its window takes the mark away.
+    async fn mark<S: MailboxSink>(
+        &mut self,
+        poller: &Poller<'_, S>,
+        first: Option<u32>,
+    ) -> Result<(), PollError> {
+        let Some(uid) = first.filter(|uid| self.marked != Some(*uid)) else { return Ok(()) };
+        let mark = self.care.mark(self.plan.cursor.uid_validity, uid);
+        poller.sink.begin_reading(&poller.mailbox.name, mark).await?;
+        self.marked = Some(uid);
+        Ok(())
+    }
+
+    /// A window up to `through_uid` is stored.
+    pub fn passed(&mut self, through_uid: u32) {
+        self.marked = self.marked.filter(|uid| *uid > through_uid);
+    }
+
+    /// Whether something is marked as being read.
+    pub fn is_marked(&self) -> bool {
+        self.marked.is_some()
     }
 
     /// The last window, which only moves the cursor, where one is needed.
@@ -177,16 +216,32 @@ impl Walk {
     ) -> Ready {
         self.made_through = Some(through_uid);
         let cursor = &self.plan.cursor;
+        let rebased_through_uid = match self.plan.reason {
+            Reason::Rebase => (through_uid < cursor.last_uid).then_some(through_uid),
+            _ => cursor.rebased_through_uid,
+        };
+        let unread = settled.iter().filter(|(_, outcome)| *outcome == Outcome::Quarantined);
+        let unread = unread.map(|(uid, _)| (*uid, self.why_unread(*uid))).collect();
         let window = Window {
             mailbox: poller.mailbox.name.clone(),
             uid_validity: cursor.uid_validity,
             envelopes,
             settled,
+            unread,
             through_uid: through_uid.max(cursor.last_uid),
             backfill_through_uid: cursor.backfill_through_uid,
             resets_in_row: cursor.resets_in_row,
+            rebased_through_uid,
         };
         Ready { window, through_uid, permit: None }
+    }
+
+    fn why_unread(&self, uid: u32) -> &'static str {
+        if self.care.refuses(self.plan.cursor.uid_validity, uid) {
+            "the process died three times while it read this mail, so it was set aside unread"
+        } else {
+            "the server lists this mail, but it could not be fetched"
+        }
     }
 
     /// Which of the listed UIDs are to be fetched, with their sizes.
@@ -201,6 +256,10 @@ impl Walk {
         let mut settled: HashMap<u32, Outcome> = HashMap::new();
         let mut sizes: HashMap<u32, MailSize> = HashMap::new();
         for uid in &uids {
+            if self.care.refuses(self.plan.cursor.uid_validity, *uid) {
+                settled.insert(*uid, Outcome::Quarantined);
+                continue;
+            }
             match suspect.verdict(*uid) {
                 Some(Verdict::Unfetchable) => {
                     settled.insert(*uid, Outcome::Quarantined);

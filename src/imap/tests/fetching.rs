@@ -1,7 +1,8 @@
 //! FETCH and SEARCH.
 
 use super::server::{FETCH, brief, exchange, fetch, last_exchange, session, session_with};
-use crate::imap::{ErrorClass, Gmail, Listed};
+use crate::envelope::GmailIds;
+use crate::imap::{ErrorClass, Listed};
 
 #[tokio::test]
 async fn mails_come_with_size_and_date() {
@@ -18,7 +19,7 @@ async fn mails_come_with_size_and_date() {
 
 /// T1, B14, A15, fault 3.
 #[tokio::test]
-async fn a_refused_fetch_is_an_error_and_keeps_the_rows_before_it() {
+async fn a15_b14_a_refused_fetch_is_an_error_and_keeps_the_rows_before_it() {
     for (answer, class) in [
         ("$ NO [UNAVAILABLE] busy\r\n", ErrorClass::Transient),
         ("$ BAD nope\r\n", ErrorClass::Protocol),
@@ -35,7 +36,7 @@ async fn a_refused_fetch_is_an_error_and_keeps_the_rows_before_it() {
 
 /// T2, B13, B07, fault 2.
 #[tokio::test]
-async fn a_connection_that_ends_behind_complete_rows_is_an_error() {
+async fn b13_b07_a_connection_that_ends_behind_complete_rows_is_an_error() {
     for (end, class) in [
         ("", ErrorClass::Transient),
         ("* BYE Too many connections\r\n", ErrorClass::Throttle),
@@ -52,7 +53,7 @@ async fn a_connection_that_ends_behind_complete_rows_is_an_error() {
 
 /// Fault 1: the connection ends at every byte of an answer. No mail is ever cut, and nothing but the whole is success.
 #[tokio::test]
-async fn a_connection_cut_at_any_byte_gives_whole_mails_and_an_error() {
+async fn b13_a_connection_cut_at_any_byte_gives_whole_mails_and_an_error() {
     let body = "Subject: x\r\n\r\n".repeat(20);
     let answer = format!(
         "* 1 FETCH (UID 7 RFC822.SIZE {0} BODY[] {{{0}}}\r\n{body})\r\n* 2 FETCH (UID 8 BODY[] {{{0}}}\r\n{body})\r\n$ OK x\r\n",
@@ -78,7 +79,7 @@ async fn a_connection_cut_at_any_byte_gives_whole_mails_and_an_error() {
 
 /// T13, B18, T16, fault 7.
 #[tokio::test]
-async fn rows_that_were_not_asked_for_are_dropped() {
+async fn b18_rows_that_were_not_asked_for_are_dropped() {
     let (session, mut server) = session().await;
     let answer = "* 4 EXISTS\r\n* 9 FETCH (FLAGS (\\Seen) UID 7)\r\n* 9 FETCH (FLAGS ())\r\n* 2 EXPUNGE\r\n\
                   * 3 FETCH (UID 99 BODY[] {1}\r\nx)\r\n* 2 FETCH (UID 9 BODY[] {1}\r\nc)\r\n\
@@ -91,7 +92,7 @@ async fn rows_that_were_not_asked_for_are_dropped() {
 
 /// D09, T9w, D11.
 #[tokio::test]
-async fn nil_and_empty_bodies_and_rows_without_date_are_mails() {
+async fn d09_d11_nil_and_empty_bodies_and_rows_without_date_are_mails() {
     let (session, mut server) = session().await;
     let answer = "* 1 FETCH (UID 7 BODY[] NIL)\r\n* 2 FETCH (UID 8 BODY[] {0}\r\n)\r\n\
                   * 3 FETCH (UID 9 BODY[] \"\" INTERNALDATE \"99-Foo-2026 00:00:00 +0000\")\r\n$ OK done\r\n";
@@ -127,18 +128,18 @@ async fn two_mails_under_one_uid_and_numbers_that_are_no_uids_are_errors_or_noth
 }
 
 #[tokio::test]
-async fn gmail_ids_are_asked_for_where_they_are_offered() {
+async fn c13_gmail_ids_are_asked_for_where_they_are_offered() {
     let (session, mut server) = session_with("IMAP4rev1 X-GM-EXT-1").await;
     let answer = "* 1 FETCH (X-GM-THRID 11 X-GM-MSGID 12 UID 7 BODY[] {1}\r\na)\r\n$ OK\r\n";
     let expected = "UID FETCH 7 (UID RFC822.SIZE INTERNALDATE X-GM-MSGID X-GM-THRID BODY.PEEK[])";
     let (result, mails) = exchange(fetch(session, &[7]), &mut server, expected, answer).await;
     result.unwrap();
-    assert_eq!(mails[0].gmail, Some(Gmail { message_id: 12, thread_id: 11 }));
+    assert_eq!(mails[0].gmail, Some(GmailIds { message_id: 12, thread_id: 11 }));
 }
 
 /// C14: Exchange takes no command lines much over 1,000 characters.
 #[tokio::test]
-async fn long_sets_are_split_into_several_commands() {
+async fn c14_long_sets_are_split_into_several_commands() {
     let uids: Vec<u32> = (1..400).map(|n| n * 1_000).collect();
     let (session, mut server) = session().await;
     let script = async {
@@ -192,7 +193,7 @@ async fn sizes_survive_flags_pushed_in_between() {
 
 /// A04, T14: a server may answer with its last message when the range is empty.
 #[tokio::test]
-async fn searches_are_sorted_and_kept_to_their_range() {
+async fn a04_searches_are_sorted_and_kept_to_their_range() {
     let (session, mut server) = session().await;
     let answer = "* SEARCH 30 12 0 12\r\n* SEARCH 11 9 21 20 \r\n$ OK\r\n";
     let (_, uids) =
@@ -214,7 +215,7 @@ async fn a_day_narrows_the_search() {
 
 /// A14: an empty, descending or zero range is never sent.
 #[tokio::test]
-async fn impossible_ranges_are_not_asked_for() {
+async fn a14_impossible_ranges_are_not_asked_for() {
     let (session, mut server) = session().await;
     let (session, uids) = session.search_uids(20, 10).await.unwrap();
     assert!(uids.is_empty());
@@ -225,10 +226,29 @@ async fn impossible_ranges_are_not_asked_for() {
 
 /// T12: NO, BAD and the end of the stream are no empty result.
 #[tokio::test]
-async fn a_failed_search_is_not_an_empty_one() {
+async fn a15_a_failed_search_is_not_an_empty_one() {
     for answer in ["$ NO [UNAVAILABLE] later\r\n", "$ BAD syntax\r\n", "* SEARCH 1 2\r\n", ""] {
         let (session, server) = session().await;
         let result = last_exchange(session.search_uids(1, 9), server, "UID SEARCH UID 1:9", answer).await;
         assert!(result.is_err(), "{answer}");
     }
+}
+
+/// T16: the rest of a broken answer would be taken for the answer to the next command. A session is a value that its
+/// commands consume, so one that was cut short is gone; the server sees its connection end.
+#[tokio::test(start_paused = true)]
+async fn b17_a_fetch_that_is_cut_short_takes_its_connection_with_it() {
+    let (session, mut server) = session().await;
+    let client = async {
+        let fetching = fetch(session, &[7, 8]);
+        tokio::time::timeout(std::time::Duration::from_secs(1), fetching).await.is_err()
+    };
+    let script = async {
+        server.hear().await;
+        server.say("* 1 FETCH (UID 7 BODY[] {100}\r\nthe beginning").await;
+        server.hear().await
+    };
+    let (is_cut, heard) = tokio::join!(client, script);
+    assert!(is_cut);
+    assert_eq!(heard, "", "the end of the connection");
 }

@@ -49,7 +49,7 @@ async fn the_callers_future_ends_idle() {
 
 /// B01: five silent minutes, then DONE shows whether the link lives. B02: the caller's limit is kept.
 #[tokio::test(start_paused = true)]
-async fn silence_and_the_limit_end_idle() {
+async fn b01_b02_silence_and_the_limit_end_idle() {
     for (limit, keepalive, expected) in
         [(NINE_MINUTES, false, 300), (NINE_MINUTES, true, 540), (Duration::from_secs(55), false, 55)]
     {
@@ -74,7 +74,7 @@ async fn silence_and_the_limit_end_idle() {
 
 /// T6d, B03: announced before the `+`; A12: announced during an earlier command.
 #[tokio::test(start_paused = true)]
-async fn mail_announced_too_early_is_not_missed() {
+async fn b03_a12_mail_announced_too_early_is_not_missed() {
     let (session, mut server) = session().await;
     let script = async {
         server.serve("IDLE", "* 4 EXISTS\r\n+ idling\r\n").await;
@@ -98,7 +98,7 @@ async fn mail_announced_too_early_is_not_missed() {
 
 /// T4, T5, T5d, B04, B05.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_does_not_want_idle_is_polled_on_the_same_session() {
+async fn b04_b05_a_server_that_does_not_want_idle_is_polled_on_the_same_session() {
     for answer in
         ["$ NO not now\r\n", "$ BAD\r\n", "$ BAD \r\n", "$ OK idle is over\r\n", "+ idling\r\n$ OK over\r\n"]
     {
@@ -114,7 +114,7 @@ async fn a_server_that_does_not_want_idle_is_polled_on_the_same_session() {
 
 /// T4 (no answer at all), B08.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_goes_silent_around_idle_is_given_fifteen_seconds() {
+async fn b04_b08_a_server_that_goes_silent_around_idle_is_given_fifteen_seconds() {
     let (unstarted, mut server) = session().await;
     let start = Instant::now();
     let error = exchange(unstarted.idle(NINE_MINUTES, pending()), &mut server, "IDLE", "").await.unwrap_err();
@@ -129,7 +129,7 @@ async fn a_server_that_goes_silent_around_idle_is_given_fifteen_seconds() {
 
 /// T6, T6b, B06, B07.
 #[tokio::test(start_paused = true)]
-async fn the_end_of_the_connection_during_idle_is_an_error() {
+async fn b06_b07_the_end_of_the_connection_during_idle_is_an_error() {
     for (farewell, class) in [
         ("", ErrorClass::Transient),
         ("* BYE Autologout; idle for too long\r\n", ErrorClass::Transient),

@@ -21,7 +21,7 @@ async fn fetch_seven(session: Session, server: &mut Server, answer: &str) -> Err
 
 /// D01, D03, faults 18 and 19: refused when announced, on a hundred connections at once.
 #[tokio::test]
-async fn announced_literals_cost_no_memory() {
+async fn d01_d03_announced_literals_cost_no_memory() {
     let before = resident_kib();
     let mut open = Vec::new();
     for size in ["500000000", "2000000000", "99999999999"].iter().cycle().take(100) {
@@ -64,7 +64,7 @@ async fn deep_nesting_is_refused() {
 
 /// Fault 22: as many as a batch may hold; memory does not grow with them.
 #[tokio::test]
-async fn a_flood_of_announcements_costs_no_memory() {
+async fn d12_a_flood_of_announcements_costs_no_memory() {
     let (session, mut server) = session().await;
     let before = resident_kib();
     let script = async {
@@ -96,7 +96,7 @@ async fn what_stands_in_a_body_is_not_read() {
 
 /// T9, B20, D14, fault 17: that session dies; what it held appears in no text.
 #[tokio::test]
-async fn unreadable_answers_end_the_session_without_quoting_it() {
+async fn b20_d14_e17_unreadable_answers_end_the_session_without_quoting_it() {
     for line in [
         "* X-WHATEVER secret content\r\n",
         "* ESEARCH (TAG \"x\") UID ALL 1:3 secret\r\n",

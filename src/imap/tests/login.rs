@@ -12,7 +12,7 @@ async fn log_in(target: Target, script: impl AsyncFnOnce(Server)) -> Result<Sess
 }
 
 fn bearer(mechanism: Mechanism) -> Target {
-    Target { auth: Auth::Bearer { token: "t0ken".into(), mechanism }, ..target() }
+    Target { auth: Auth::Bearer { token: "t0ken".into(), mechanism: Some(mechanism) }, ..target() }
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn odd_greetings_are_errors_with_words() {
 
 /// B28: a proxy's answer to somebody else.
 #[tokio::test]
-async fn a_late_no_before_our_answer_is_not_a_wrong_password() {
+async fn b28_a_late_no_before_our_answer_is_not_a_wrong_password() {
     let session = log_in(target(), async |mut server| {
         server
             .say(format!("* OK [CAPABILITY {CAPABILITIES}] x\r\nA001 NO [AUTHENTICATIONFAILED] stale\r\n"))
@@ -70,7 +70,7 @@ async fn a_late_no_before_our_answer_is_not_a_wrong_password() {
 
 /// C07, C09, C15, c.7.
 #[tokio::test]
-async fn a_refused_login_is_judged_by_its_words() {
+async fn c07_c09_c15_a_refused_login_is_judged_by_its_words() {
     for (answer, class) in [
         ("$ NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)\r\n", ErrorClass::Auth),
         ("$ NO LOGIN failed.\r\n", ErrorClass::Auth),
@@ -107,7 +107,7 @@ async fn a_server_that_repeats_the_password_is_not_quoted() {
 
 /// C18: refused before anything is sent.
 #[tokio::test]
-async fn names_and_passwords_that_could_inject_a_command_are_refused() {
+async fn c18_names_and_passwords_that_could_inject_a_command_are_refused() {
     let evil = ["a\r\nx1 DELETE INBOX", "a\n", "a\0", ""];
     let users = evil.iter().map(|user| Target { username: (*user).to_owned(), ..target() });
     let passwords = evil.iter().map(|word| Target { auth: Auth::Password((*word).into()), ..target() });
@@ -161,7 +161,7 @@ async fn plain_is_used_where_login_is_off_or_the_password_is_not_ascii() {
 
 /// C06, T10: the answer to an error challenge makes the server send its tagged NO, and does not show the token again.
 #[tokio::test]
-async fn a_rejected_token_is_a_matter_of_the_token() {
+async fn c06_a_rejected_token_is_a_matter_of_the_token() {
     let challenge = BASE64.encode(r#"{"status":"401","schemes":"bearer","scope":"mail"}"#);
     for (mechanism, on_error) in [(Mechanism::XOAuth2, ""), (Mechanism::OAuthBearer, "AQ==")] {
         for challenge in [challenge.as_str(), "not base64!", ""] {
@@ -202,7 +202,7 @@ async fn a_token_goes_with_the_command_where_the_server_takes_it() {
 
 /// C10: the answer to ID may be anything, as long as it ends.
 #[tokio::test]
-async fn id_is_sent_where_it_is_offered_and_may_be_refused() {
+async fn c10_id_is_sent_where_it_is_offered_and_may_be_refused() {
     for answer in [
         "$ NO\r\n",
         "$ BAD no\r\n",

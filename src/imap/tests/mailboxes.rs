@@ -29,7 +29,7 @@ async fn modification_sequences_are_asked_for_where_they_are_kept() {
 
 /// T3, B15, A06, T7b, T18.
 #[tokio::test]
-async fn a_mailbox_without_a_valid_uidvalidity_is_not_opened() {
+async fn a06_b15_a_mailbox_without_a_valid_uidvalidity_is_not_opened() {
     for code in [
         "",
         "* OK [UIDVALIDITY 0] x\r\n",
@@ -66,7 +66,7 @@ async fn a_uidnext_that_is_none_is_treated_as_missing() {
 
 /// T7, B16.
 #[tokio::test]
-async fn a_warning_while_opening_does_no_harm() {
+async fn b16_a_warning_while_opening_does_no_harm() {
     let (session, mut server) = session().await;
     let answer = format!("* NO Mailbox is at 98% of quota\r\n* BAD eh?\r\n{OPENED}");
     let client = session.examine("INBOX");
@@ -76,7 +76,7 @@ async fn a_warning_while_opening_does_no_harm() {
 
 /// A23, fault 23: the mailbox is at fault, not the account.
 #[tokio::test]
-async fn a_missing_mailbox_is_named() {
+async fn a23_a_missing_mailbox_is_named() {
     for words in
         ["[NONEXISTENT] gone", "[TRYCREATE] no", "Mailbox doesn't exist: Old", "Unknown Mailbox: Old"]
     {
@@ -95,7 +95,7 @@ async fn a_missing_mailbox_is_named() {
 
 /// C17, T18c.
 #[tokio::test]
-async fn names_outside_ascii_go_over_the_wire_in_modified_utf_7() {
+async fn c17_names_outside_ascii_go_over_the_wire_in_modified_utf_7() {
     let (session, mut server) = session().await;
     let client = session.examine("Entwürfe & \"mehr\"\\");
     let expected = r#"EXAMINE "Entw&APw-rfe &- \"mehr\"\\""#;
@@ -104,7 +104,7 @@ async fn names_outside_ascii_go_over_the_wire_in_modified_utf_7() {
 
 /// C18, fault 23: nothing is sent.
 #[tokio::test]
-async fn names_that_could_inject_a_command_are_refused() {
+async fn c18_names_that_could_inject_a_command_are_refused() {
     for name in ["", "a\r\nb1 DELETE INBOX", "a\nb", "a\rb", "a\0b", "a\u{7f}b", &"x".repeat(1_001)] {
         let (examined, mut server) = session().await;
         assert_eq!(examined.examine(name).await.unwrap_err().class(), ErrorClass::Config, "{name:?}");
@@ -146,7 +146,7 @@ async fn folders_have_readable_names_and_roles() {
 
 /// A24, T12e.
 #[tokio::test]
-async fn a_failed_list_is_not_an_empty_one() {
+async fn a24_a_failed_list_is_not_an_empty_one() {
     for answer in ["$ NO later\r\n", "* LIST () \"/\" INBOX\r\n"] {
         let (session, server) = session().await;
         assert!(last_exchange(session.list(), server, r#"LIST "" "*""#, answer).await.is_err());
@@ -162,7 +162,7 @@ async fn special_use_is_asked_for_where_it_must_be() {
 
 /// T12c, T12d, B21.
 #[tokio::test]
-async fn noop_sees_a_dead_connection() {
+async fn b21_noop_sees_a_dead_connection() {
     for answer in ["", "$ NO no\r\n", "* BYE idle for too long\r\n"] {
         let (session, server) = session().await;
         assert!(last_exchange(session.noop(), server, "NOOP", answer).await.is_err(), "{answer}");
@@ -171,7 +171,7 @@ async fn noop_sees_a_dead_connection() {
 
 /// T11, B19: the first hundred are not what counts, but that there was one.
 #[tokio::test]
-async fn a_burst_of_announcements_is_one_reason_to_look() {
+async fn b19_a_burst_of_announcements_is_one_reason_to_look() {
     let (session, mut server) = session().await;
     let answer = format!("{}$ OK\r\n", (1..300).map(|n| format!("* {n} EXISTS\r\n")).collect::<String>());
     let session = exchange(session.noop(), &mut server, "NOOP", &answer).await.unwrap();

@@ -182,7 +182,7 @@ async fn starttls_is_used_where_it_is_offered() {
 
 /// B23, fault 12: stripped, refused, or preceded by PREAUTH: never in clear.
 #[tokio::test]
-async fn a_connection_that_should_be_protected_never_goes_on_in_clear() {
+async fn b23_a_connection_that_should_be_protected_never_goes_on_in_clear() {
     for (greeting, answer) in [
         ("* OK [CAPABILITY IMAP4rev1] no TLS here\r\n", None),
         ("* OK [CAPABILITY IMAP4rev1 STARTTLS] x\r\n", Some("$ NO not now\r\n")),
@@ -203,7 +203,7 @@ async fn a_connection_that_should_be_protected_never_goes_on_in_clear() {
 
 /// B24, fault 12: what somebody in between put behind the OK would be read as if it came through TLS.
 #[tokio::test]
-async fn bytes_in_clear_behind_starttls_are_refused() {
+async fn b24_bytes_in_clear_behind_starttls_are_refused() {
     let network = network();
     let result = start_tls(&network, async |mut server| {
         server.say("* OK [CAPABILITY IMAP4rev1 STARTTLS] x\r\n").await;
@@ -222,7 +222,7 @@ async fn plaintext_can_be_allowed_where_starttls_is_not_offered() {
 
 /// B12, fault 13.
 #[tokio::test(start_paused = true)]
-async fn a_tls_handshake_that_stalls_has_a_deadline() {
+async fn b12_a_tls_handshake_that_stalls_has_a_deadline() {
     let network = network();
     let start = tokio::time::Instant::now();
     let result = start_tls(&network, async |mut server| {
@@ -232,4 +232,24 @@ async fn a_tls_handshake_that_stalls_has_a_deadline() {
     });
     assert!(matches!(result.await.unwrap_err(), Error::TimedOut { .. }));
     assert_eq!(start.elapsed().as_secs(), 20, "the script's own end");
+}
+
+/// A TLS server on a port that is configured without TLS: silent, or with an alert. Whoever reads it is told what to set.
+#[tokio::test(start_paused = true)]
+async fn tls_on_a_port_configured_without_it_is_told_with_its_cause() {
+    for bytes in [&b""[..], b"\x15\x03\x01\x00\x02\x02\x0a", b"\x15\x03\x01\x00\x02\x02\x28"] {
+        let (wire, mut server) = Server::pipe();
+        let script = async move {
+            server.say(bytes).await;
+            let _open = bytes.is_empty().then_some(server);
+            std::future::pending::<()>().await;
+        };
+        let limits = network().limits;
+        let greeting = Handshake::greet_in_clear(wire, &limits);
+        let error = tokio::select! {
+            greeted = greeting => greeted.unwrap_err(),
+            () = script => unreachable!(),
+        };
+        assert!(error.to_string().contains("imapSecure"), "{error}");
+    }
 }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 /// B12.
 #[tokio::test(start_paused = true)]
-async fn a_silent_greeting_and_a_silent_login_have_deadlines() {
+async fn b12_a_silent_greeting_and_a_silent_login_have_deadlines() {
     let start = Instant::now();
     let (wire, _server) = Server::pipe();
     let error = enter(wire, &target()).await.unwrap_err();
@@ -22,7 +22,7 @@ async fn a_silent_greeting_and_a_silent_login_have_deadlines() {
 
 /// B10: promised more than sent.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_goes_silent_is_an_error_within_75_seconds() {
+async fn b10_a_server_that_goes_silent_is_an_error_within_75_seconds() {
     for answer in ["", "* 1 FETCH (UID 7 BODY[] {10000}\r\nabc", "* 1 FETCH (UID 7 BODY[] {3}\r\nabc)\r\n"] {
         let (session, mut server) = session().await;
         let start = Instant::now();
@@ -39,7 +39,7 @@ async fn a_server_that_goes_silent_is_an_error_within_75_seconds() {
 
 /// B11: 1.6 KB/s over minutes.
 #[tokio::test(start_paused = true)]
-async fn a_slow_line_that_moves_is_no_error() {
+async fn b11_a_slow_line_that_moves_is_no_error() {
     let (session, mut server) = session().await;
     let body = "x".repeat(90_000);
     let script = async {
@@ -64,7 +64,7 @@ async fn a_slow_line_that_moves_is_no_error() {
 
 /// Every mail takes the server half a minute to find; each is small. That is slow, not dead.
 #[tokio::test(start_paused = true)]
-async fn a_slow_server_with_small_mails_is_no_error() {
+async fn b11_a_slow_server_with_small_mails_is_no_error() {
     let (session, mut server) = session().await;
     let script = async {
         server.serve(&format!("UID FETCH 7:12 {FETCH}"), "").await;

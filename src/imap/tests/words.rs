@@ -12,7 +12,7 @@ fn class(phase: Phase, text: &str) -> ErrorClass {
 
 /// C08: in milliseconds, at most five minutes.
 #[test]
-fn a_suggested_backoff_is_taken_from_the_words() {
+fn c08_a_suggested_backoff_is_taken_from_the_words() {
     let wait = |text: &str| {
         let verdict = judge(Context { phase: Phase::Fetch, bearer: false, bad: true }, text);
         (verdict.class, verdict.wait)
@@ -26,7 +26,7 @@ fn a_suggested_backoff_is_taken_from_the_words() {
 
 /// C01, C07, C09, C15 and the like, in the providers' own words.
 #[test]
-fn providers_words_have_classes() {
+fn c01_c07_c09_c15_providers_words_have_classes() {
     for (phase, text, expected) in [
         (Phase::Fetch, "Session invalidated - AccessTokenExpired", ErrorClass::Token),
         (
@@ -65,7 +65,7 @@ fn words_are_one_short_clean_line() {
 }
 
 #[test]
-fn names_of_known_servers_are_read_and_written() {
+fn c17_names_of_known_servers_are_read_and_written() {
     for (name, wire) in [
         ("INBOX", "INBOX"),
         ("Gesendete & mehr", "Gesendete &- mehr"),

@@ -221,6 +221,12 @@ impl From<KeyHash> for Value<'_> {
     }
 }
 
+impl From<Option<Uuid>> for Value<'_> {
+    fn from(id: Option<Uuid>) -> Self {
+        Self::Uuid(id)
+    }
+}
+
 macro_rules! ids_are_values {
     ($($id:ident),+ $(,)?) => {$(
         impl From<$id> for Value<'_> {

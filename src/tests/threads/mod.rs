@@ -1,6 +1,7 @@
 //! Whole corpora through reading and the pure decision, measured against what Dovecot, Cyrus and a plain union agree
 //! on. Through the pipeline and both stores the same is asserted in `tests/it/threads`.
 
+mod policy;
 mod repair;
 mod truth;
 

@@ -50,15 +50,19 @@ pub struct Score {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of pairs")]
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
+}
+
 impl Score {
-    /// The share of what is together here that is right.
+    /// The share of what is together here that is right; all of nothing.
     pub fn precision(&self) -> f64 {
-        self.found as f64 / ((self.found + self.invented) as f64).max(1.0)
+        share(self.found, self.found + self.invented)
     }
 
     /// The share of what belongs together that is together here.
     pub fn recall(&self) -> f64 {
-        self.found as f64 / (self.together as f64).max(1.0)
+        share(self.found, self.together)
     }
 }
 

@@ -223,3 +223,46 @@ async fn every_change_leaves_its_event() {
         assert!(events.iter().all(|event| event.conversation_id.is_some() && !event.backfill));
     }
 }
+
+#[tokio::test]
+async fn a_mail_whose_id_leads_elsewhere_makes_the_two_conversations_one() {
+    for world in World::each().await {
+        let surface = world.surface("email").await;
+        let open = |thread: &'static str| {
+            let body = json!({"surfaceId": surface, "externalThreadId": thread});
+            let world = &world;
+            async move { world.post("/v1/messaging/conversations", &body).await.expect(201) }
+        };
+        // Younger and older both ways: the older one stays, whichever is posted to.
+        for (first, second, posted_to) in
+            [("a1@x.example", "b1@x.example", 0), ("a2@x.example", "b2@x.example", 1)]
+        {
+            let mut both = Vec::new();
+            for thread in [first, second] {
+                both.push(open(thread).await);
+                world.clock.advance(Duration::from_secs(60));
+            }
+            for conversation in &both {
+                let body = json!({"content": "Before", "role": "user"});
+                world.post(&format!("{}/messages", path_of(conversation)), &body).await.expect(201);
+            }
+            let leads_elsewhere = [second, first][posted_to];
+            let body =
+                json!({"content": "Answer", "role": "assistant", "externalMessageId": leads_elsewhere});
+            let posted =
+                world.post(&format!("{}/messages", path_of(&both[posted_to])), &body).await.expect(201);
+            assert_eq!(posted["conversationId"], both[0]["id"]);
+            for conversation in &both {
+                let now = world.get(&path_of(conversation)).await.expect(200);
+                assert_eq!((&now["id"], &now["mergedFrom"]), (&both[0]["id"], &json!([both[1]["id"]])));
+                assert_eq!(now["messageCount"], 3);
+                let list = world.get(&format!("{}/messages", path_of(conversation))).await.expect(200);
+                assert_eq!(list["totalCount"], 3);
+            }
+            let again = world.post(&format!("{}/messages", path_of(&both[1])), &body).await.expect(200);
+            assert_eq!(again["id"], posted["id"], "posted twice it is one message");
+        }
+        let list = world.get("/v1/messaging/conversations").await.expect(200);
+        assert_eq!(list["pagination"]["totalCount"], 2);
+    }
+}

@@ -6,6 +6,7 @@
 mod backfill;
 mod crowd;
 mod neighbours;
+mod sinks;
 mod workers;
 
 use crate::servers::crowd::Crowd;

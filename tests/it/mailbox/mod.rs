@@ -4,4 +4,4 @@ mod corpora;
 mod daemon;
 mod polling;
 mod reader;
-mod world;
+pub mod world;

@@ -64,7 +64,7 @@ async fn a01_mail_that_another_client_has_read_is_taken() {
 }
 
 #[tokio::test]
-async fn a03_mail_that_came_while_the_worker_was_down_is_taken_after_the_restart() {
+async fn a02_a03_mail_that_came_while_the_worker_was_down_is_taken_after_the_restart() {
     let Some(mut reader) = Reader::new() else { return };
     reader.user.deliver("INBOX", &[mail(1)]);
     reader.poll().await;
@@ -131,7 +131,7 @@ async fn a10_a_mailbox_restored_from_a_backup_is_read_on() {
 }
 
 #[tokio::test]
-async fn a12_mail_that_arrives_during_the_poll_is_found_by_the_same_poll() {
+async fn a12_b25_mail_that_arrives_during_the_poll_is_found_by_the_same_poll() {
     let Some(mut reader) = Reader::new() else { return };
     let (user, done) = (reader.user.clone(), AtomicBool::new(false));
     user.deliver("INBOX", &[mail(1)]);
@@ -251,7 +251,7 @@ async fn d02_a_mail_over_the_limit_comes_as_its_header_and_the_rest_flows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d13_a_small_budget_for_mail_in_flight_slows_down_and_loses_nothing() {
+async fn d13_i11_a_small_budget_for_mail_in_flight_slows_down_and_loses_nothing() {
     let Some(mut reader) = Reader::new() else { return };
     reader.in_flight = inlet::imap::poll::InFlight::new(64 * 1024);
     let filler = "x".repeat(9_000);
@@ -262,7 +262,7 @@ async fn d13_a_small_budget_for_mail_in_flight_slows_down_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn late_mail_below_the_cursor_is_found_by_the_look_back() {
+async fn b09_late_mail_below_the_cursor_is_found_by_the_look_back() {
     let Some(mut reader) = Reader::new() else { return };
     reader.user.deliver("INBOX", &(1..=5).map(mail).collect::<Vec<_>>());
     reader.poll().await;

@@ -94,6 +94,8 @@ impl MailboxSink for Recorder<'_> {
             last_uid,
             backfill_through_uid: window.backfill_through_uid,
             resets_in_row: window.resets_in_row,
+            rebased_through_uid: window.rebased_through_uid,
+            acted_through_uid: 0,
             updated_at: SystemClock.now(),
         });
         Ok(tally)

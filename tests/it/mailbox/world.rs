@@ -28,21 +28,29 @@ pub struct World {
 }
 
 /// What a daemon is started on, and again after it has ended.
-struct Place {
-    directory: tempfile::TempDir,
+pub struct Place {
+    pub directory: tempfile::TempDir,
     /// `None` is SQLite in the directory.
-    database: Option<String>,
-    clock: Option<Arc<dyn Clock>>,
+    pub database: Option<String>,
+    pub clock: Option<Arc<dyn Clock>>,
 }
 
-struct Daemon {
-    url: String,
+pub struct Daemon {
+    pub url: String,
     running: Running,
 }
 
 enum Running {
     Here(Lifecycle, JoinHandle<Ended>),
     Process(Worker),
+}
+
+/// As `main` does it.
+pub fn provide_tls() {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
 }
 
 impl World {
@@ -68,10 +76,7 @@ impl World {
     }
 
     async fn build(engine: Engine, clock: Option<Arc<dyn Clock>>, is_process: bool) -> Option<Self> {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        });
+        provide_tls();
         let server = dovecot()?;
         let database = engine.database().await?;
         let directory = tempfile::tempdir().unwrap();
@@ -178,7 +183,7 @@ impl World {
 }
 
 impl Daemon {
-    async fn start(place: &Place) -> Self {
+    pub async fn start(place: &Place) -> Self {
         let directory = place.directory.path();
         let mut config = Config::default();
         config.data.dir = directory.join("data");
@@ -186,6 +191,7 @@ impl Daemon {
         config.auth.api_key = Some(KEY.into());
         config.network.allow_private_hosts = true;
         config.tls.extra_ca = vec![directory.join("ca.pem")];
+        config.tls.extra_ca.retain(|file| file.exists());
         if let Some(database) = &place.database {
             config.store.url = Some(database.clone().into());
             config.encryption.key = Some(ENCRYPTION_KEY.into());
@@ -217,7 +223,10 @@ impl Events {
     /// Waits until an event holds `text`.
     pub async fn wait_for(&mut self, text: &str) {
         let waiting = async {
-            while !self.read.contains(text) {
+            // Only what is new is looked through: a reader who falls behind is hung up on.
+            let mut from = 0;
+            while !String::from_utf8_lossy(&self.read.as_bytes()[from..]).contains(text) {
+                from = self.read.len().saturating_sub(text.len());
                 let chunk = self.response.chunk().await.unwrap().expect("the stream goes on");
                 self.read.push_str(&String::from_utf8_lossy(&chunk));
             }

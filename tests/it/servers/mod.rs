@@ -4,4 +4,5 @@ pub mod chromium;
 pub mod crowd;
 pub mod dovecot;
 pub mod postgres;
+pub mod scripted;
 pub mod worker;

@@ -86,6 +86,8 @@ async fn health_is_empty_at_first_and_then_as_saved(world: World) {
         connection: "backoff".to_owned(),
         backlog: 7,
         worker: Some("w".to_owned()),
+        last_success_at: Some(world.at_minute(-5)),
+        mailboxes: json(r#"{"INBOX": {"connection": "backoff"}}"#),
     };
     for health in [ill.clone(), MailboxHealth { last_error: None, worker: None, ..ill }] {
         world.store.save_mailbox_health(world.tenant, world.surface, &health).await.unwrap();
@@ -102,6 +104,8 @@ fn cursor(world: &World, uid_validity: u32, last_uid: u32) -> Cursor {
         last_uid,
         backfill_through_uid: last_uid / 2,
         resets_in_row: i64::from(last_uid % 3),
+        rebased_through_uid: last_uid.is_multiple_of(2).then_some(last_uid / 2),
+        acted_through_uid: 0,
         updated_at: world.now(),
     }
 }

@@ -1,7 +1,7 @@
 //! The store's contract, every test on both engines: `sqlite::...` and `postgres::...`. Where there
 //! is no PostgreSQL its half prints why and passes.
 
-mod world;
+pub mod world;
 
 /// Makes a test on each engine of each `async fn name(world: World)`.
 macro_rules! on_both_engines {
@@ -32,5 +32,6 @@ mod lists;
 mod merges;
 mod outbox;
 mod people;
+mod retention;
 mod surfaces;
 mod webhooks;

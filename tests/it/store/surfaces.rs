@@ -132,6 +132,8 @@ async fn fill(world: &World, surface: SurfaceId) -> inlet::ids::DeliveryId {
         last_uid: 1,
         backfill_through_uid: 0,
         resets_in_row: 0,
+        rebased_through_uid: None,
+        acted_through_uid: 0,
         updated_at: world.now(),
     };
     let row = LedgerRow { uid: 1, outcome: Outcome::Stored, message_id: None };

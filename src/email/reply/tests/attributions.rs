@@ -230,6 +230,21 @@ fn dividers_and_header_blocks_open_history() {
     }
 }
 
+#[test]
+fn a_ruler_that_names_who_forwarded_opens_history() {
+    let labels = "\tTo:\tAnn Bee/Harbour\n\tcc:\n\tSubject:\tLadder\n";
+    for head in [
+        "----- Forwarded by Ann Bee on 18/05/2022 23:20 -----\n\n\tNils Aaker <nils@harbour.example>\n\tSent by: owner@lists.example\n\t18/05/2022 23:10\n",
+        "---------------------- Forwarded by Ann Bee/Harbour on 05/18/2022 \n11:10 PM ---------------------------\n\n\nNils Aaker\n05/18/2022 10:10 PM\n",
+        "----- Forwarded by Ann Bee/Harbour on 05/18/2022 11:10 PM -----\n\n\tNils Aaker\n",
+        "----- Weitergeleitet von Ann Bee/Harbour am 18.05.2022 23:10 -----\n\nNils Aaker\n18.05.2022 22:10\n",
+    ] {
+        assert_answer(&format!("{ANSWER}\n\n\n{head}{labels}\n\n{HISTORY}"), head);
+    }
+    let text = "Please book:\n\nFerry\n18/05/2022 23:10\n\nTo Bergen, two places.";
+    assert_eq!(cut(text).content, text);
+}
+
 /// "Original message" and Outlook's labels.
 const HEADERS: &[(&str, [&str; 4])] = &[
     ("Original Message", ["From", "Sent", "To", "Subject"]),

@@ -354,6 +354,29 @@ static REPLY_ABOVE: Phrases = Phrases::of(&[
     "이 줄 위에 회신을 입력하세요",
 ]);
 
+/// "Forwarded by", between the rulers of Notes; a name and a date follow.
+const FORWARDED_BY: &[&str] = &[
+    "forwarded by ",
+    "weitergeleitet von ",
+    "transféré par ",
+    "transmis par ",
+    "reenviado por ",
+    "remitido por ",
+    "encaminhado por ",
+    "inoltrato da ",
+    "doorgestuurd door ",
+    "vidarebefordrat av ",
+    "videresendt af ",
+    "videresendt av ",
+    "przesłane przez ",
+    "переслано ",
+];
+
+/// Whether a text between rulers begins so.
+pub(in super::super) fn is_forwarded_by(words: &str) -> bool {
+    FORWARDED_BY.iter().any(|start| words.starts_with(start))
+}
+
 /// "Comment", between the rulers of a tracker's heading.
 const COMMENTS: &[&str] = &[
     "comment",
