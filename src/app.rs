@@ -123,6 +123,8 @@ impl App {
             supervisor: supervisor(&site, identity.worker)?,
             smtp: Arc::new(smtp_rules(&site.config)?),
         };
+        // Before anybody is told that it is up.
+        state.services.receivers.warm(&state).await;
         let media = media(&site, state.services.wake.clone())?;
         Ok(Self { site, listener, url, first_key, state, media, _identity: identity })
     }
@@ -156,7 +158,6 @@ impl App {
         tokio::spawn(upkeep::run(self.site.clone(), life.stopping.clone()));
         tokio::spawn(self.media.run(life.stopping.clone()));
         tokio::spawn(http::webhooks::drain(self.state.clone(), life.stopping.clone()));
-        self.state.services.receivers.warm(&self.state).await;
         let polling = self.state.supervisor.worker(pipeline).run(life.stopping.clone());
         let mut polling = tokio::spawn(polling);
         let serving = http::serve(self.listener, http::router(self.state), limits, life.stopping.clone());

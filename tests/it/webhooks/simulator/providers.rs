@@ -2,10 +2,10 @@
 
 use super::CHATS;
 use super::rules::Rules;
-use super::wire::{Wire, base64, hex, now, sha1, sha256};
+use super::wire::{Wire, base64, digest, hex, now, sha1, sha256, token};
 use serde_json::{Value, json};
 
-const SECRET: &str = "a-secret-of-the-simulator";
+pub const SECRET: &str = "a-secret-of-the-simulator";
 const USER: &str = "hook";
 const PUBLIC_URL: &str = "https://hooks.example/x";
 
@@ -55,8 +55,11 @@ pub fn all() -> Vec<Provider> {
         Provider { name, inbound, rules, waits_to_be_asked: false, make }
     };
     let standard = json!({"provider": "standard-webhooks", "secret": format!("whsec_{}", base64(SECRET))});
-    let sns = json!({"provider": "custom", "username": USER, "password": SECRET, "verify": {"scheme": "basic"},
-        "map": {"messageId": "$.MessageId", "thread": "$.TopicArn", "text": "$.Message"}});
+    // Their keys are their own: the proofs are the fixtures' business, how they retry is this one's.
+    let unsigned = |name: &'static str, make| Provider {
+        inbound: json!({"provider": name, "allowUnsigned": true}),
+        ..secret(name, Rules::AFewTimes, make)
+    };
     vec![
         secret("inlet", Rules::Standard, inlet),
         Provider { inbound: standard, ..secret("standard-webhooks", Rules::Standard, standard_webhooks) },
@@ -79,7 +82,15 @@ pub fn all() -> Vec<Provider> {
         secret("line", Rules::AFewTimes, line),
         secret("viber", Rules::AFewTimes, viber),
         secret("rocketchat", Rules::RocketChat, rocketchat),
-        Provider { inbound: sns, waits_to_be_asked: true, ..basic("sns", Rules::Sns, sns_notification) },
+        Provider { waits_to_be_asked: true, ..basic("ses", Rules::Sns, ses) },
+        Provider {
+            inbound: json!({"provider": "resend", "secret": format!("whsec_{}", base64(SECRET))}),
+            ..secret("resend", Rules::Standard, resend)
+        },
+        secret("vonage", Rules::AFewTimes, vonage),
+        secret("messagebird", Rules::AFewTimes, messagebird),
+        unsigned("freshchat", freshchat),
+        unsigned("teams", teams),
     ]
 }
 
@@ -287,7 +298,51 @@ fn rocketchat(it: &Message, url: &str) -> Wire {
         .header("X-RocketChat-Livechat-Token", SECRET)
 }
 
-fn sns_notification(it: &Message, url: &str) -> Wire {
-    let body = json!({"Type": "Notification", "MessageId": format!("sns-{}", it.number), "TopicArn": format!("arn:{}", it.chat), "Message": it.text});
+fn ses(it: &Message, url: &str) -> Wire {
+    let received = json!({"notificationType": "Received", "mail": {"messageId": it.number.to_string(), "source": "ann@example.org"},
+        "receipt": {"recipients": ["us@example.com"], "action": {"type": "SNS", "encoding": "UTF-8"}}, "content": mail(it, "ses.test")});
+    let body = json!({"Type": "Notification", "MessageId": format!("sns-{}", it.number), "TopicArn": "arn:aws:sns:eu-west-1:1:mail", "Message": received.to_string()});
     with_password(Wire::new(url, "text/plain; charset=UTF-8", body.to_string()))
+}
+
+fn resend(it: &Message, url: &str) -> Wire {
+    let data = json!({"email_id": it.number.to_string(), "from": "Ann <ann@example.org>", "to": ["us@example.com"], "subject": "Hi", "text": it.text,
+        "message_id": format!("<{}@resend.test>", it.number), "attachments": []});
+    let wire = Wire::json(url, &json!({"type": "email.received", "data": data}));
+    let (id, stamp) = (format!("msg_{}", it.number), now());
+    let sign = format!("v1,{}", base64(sha256(SECRET, &format!("{id}.{stamp}.{}", wire.text()))));
+    wire.header("svix-id", id).header("svix-timestamp", stamp.to_string()).header("svix-signature", sign)
+}
+
+fn vonage(it: &Message, url: &str) -> Wire {
+    let body = json!({"message_uuid": format!("uuid-{}", it.number), "to": "1999", "from": format!("1555{}", it.chat), "channel": "sms", "message_type": "text", "text": it.text});
+    let wire = Wire::json(url, &body);
+    let claims = json!({"iat": now(), "jti": it.number.to_string(), "iss": "Vonage", "payload_hash": digest(wire.text())});
+    wire.header("Authorization", format!("Bearer {}", token(&claims)))
+}
+
+fn messagebird(it: &Message, url: &str) -> Wire {
+    let (id, from) = (format!("mb{}", it.number), format!("1555{}", it.chat));
+    let wire =
+        Wire::form(url, &[("id", &id), ("recipient", "1999"), ("originator", &from), ("body", &it.text)]);
+    let claims = json!({"iss": "MessageBird", "nbf": now() - 1, "exp": now() + 60, "jti": it.number.to_string(), "url_hash": digest(PUBLIC_URL),
+        "payload_hash": digest(wire.text())});
+    wire.header("MessageBird-Signature-JWT", token(&claims))
+}
+
+fn freshchat(it: &Message, url: &str) -> Wire {
+    let message = json!({"id": format!("m{}", it.number), "conversation_id": format!("c{}", it.chat), "actor_type": "user", "actor_id": "u", "message_type": "normal",
+        "message_parts": [{"text": {"content": it.text}}]});
+    Wire::json(
+        url,
+        &json!({"actor": {"actor_type": "user", "actor_id": "u"}, "action": "message_create", "data": {"message": message}}),
+    )
+}
+
+fn teams(it: &Message, url: &str) -> Wire {
+    Wire::json(
+        url,
+        &json!({"type": "message", "id": it.number.to_string(), "channelId": "msteams", "from": {"id": "29:1", "aadObjectId": "a1"},
+        "conversation": {"id": format!("a:{}", it.chat), "conversationType": "personal"}, "recipient": {"id": "28:bot"}, "text": it.text}),
+    )
 }

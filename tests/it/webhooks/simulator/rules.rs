@@ -73,7 +73,7 @@ pub enum Rules {
 
 /// A provider's pause, in seconds, as the simulation waits it.
 fn shrunk(seconds: u64) -> Duration {
-    Duration::from_millis((seconds * 1_000 / 60).clamp(1_200, 3_000))
+    Duration::from_millis((seconds * 1_000 / 60).clamp(2_500, 4_000))
 }
 
 impl Rules {

@@ -3,7 +3,7 @@
 
 use super::rules::Heard;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use inlet::clock::{Clock, SystemClock};
 use ring::hmac;
 
@@ -80,6 +80,20 @@ pub fn hex(bytes: impl AsRef<[u8]>) -> String {
 
 pub fn base64(bytes: impl AsRef<[u8]>) -> String {
     STANDARD.encode(bytes)
+}
+
+/// A JSON Web Token (RFC 7519) signed by HMAC-SHA256.
+pub fn token(claims: &serde_json::Value) -> String {
+    let part = |text: String| URL_SAFE_NO_PAD.encode(text);
+    let signed =
+        format!("{}.{}", part("{\"alg\":\"HS256\",\"typ\":\"JWT\"}".to_owned()), part(claims.to_string()));
+    let tag = sha256(super::providers::SECRET, &signed);
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
+}
+
+/// The SHA-256 of a text in hex.
+pub fn digest(text: &str) -> String {
+    hex(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()))
 }
 
 pub fn encode(text: &str) -> String {
