@@ -200,7 +200,7 @@ impl Media {
                 .filter(|_| is_vague)
                 .unwrap_or_else(|| attachment.content_type.clone()),
         };
-        let known = self.parts.store.find_blobs(job.tenant_id, &[sha256]).await?;
+        let known = self.parts.store.find_lasting_blobs(job.tenant_id, &[sha256]).await?;
         let place = if known.is_empty() { Some(self.pack(sha256, bytes).await?) } else { None };
         self.settle(job, Some((attachment, place)), Some(&fetched)).await?;
         count("stored");
