@@ -207,7 +207,8 @@ fn explain(error: &reqwest::Error) -> WebError {
     WebError::Unreachable(reason(error))
 }
 
-fn reason(error: &reqwest::Error) -> String {
+/// What went wrong, without the URL.
+pub(crate) fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "it did not answer in time".to_owned();
     }
@@ -224,8 +225,8 @@ fn reason(error: &reqwest::Error) -> String {
 struct NoAddress;
 
 /// Gives only addresses that may be connected to, so that a name cannot lead where its address may not.
-struct VettedNames {
-    allow_private: bool,
+pub(crate) struct VettedNames {
+    pub(crate) allow_private: bool,
 }
 
 impl Resolve for VettedNames {

@@ -4,12 +4,12 @@
 use super::backoff::Trouble;
 use super::settings::OAuth2;
 use crate::imap::{Network, vet};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use crate::web::{VettedNames, reason};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -178,18 +178,6 @@ async fn ask(oauth: &OAuth2, refresh_token: &SecretString, network: &Network) ->
     }
 }
 
-/// What went wrong, without the URL.
-fn reason(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "it did not answer in time".to_owned();
-    }
-    let mut source: &dyn std::error::Error = error;
-    while let Some(inner) = source.source() {
-        source = inner;
-    }
-    source.to_string().chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
 fn vetted_url(text: &str, network: &Network) -> Result<Url, TokenError> {
     let url = Url::parse(text).map_err(|_| TokenError::Url("it is not a URL".into()))?;
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -226,25 +214,4 @@ fn encode_form(pairs: &[(&str, &str)]) -> String {
         }
     }
     url
-}
-
-/// Gives only addresses that may be connected to, so that a name cannot lead where its address may not.
-struct VettedNames {
-    allow_private: bool,
-}
-
-impl Resolve for VettedNames {
-    fn resolve(&self, name: Name) -> Resolving {
-        let allow_private = self.allow_private;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let good: Vec<SocketAddr> =
-                found.filter(|address| vet(address.ip(), allow_private).is_ok()).collect();
-            if good.is_empty() {
-                return Err("the host has no address that may be connected to".into());
-            }
-            let addresses: Addrs = Box::new(good.into_iter());
-            Ok(addresses)
-        })
-    }
 }
