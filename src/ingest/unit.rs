@@ -11,7 +11,8 @@ use crate::model::conversation::ConversationState;
 use crate::model::imap::Outcome;
 use crate::model::key::KeyHash;
 use crate::model::message::Direction;
-use crate::store::ingest::Identity;
+use crate::store::ingest::{Identity, ThreadKey};
+use crate::store::looking::Wanted;
 use crate::store::{Store, StoreError, Tx};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -66,9 +67,11 @@ impl Unit<'_> {
         }
         let reads: Vec<&Read> =
             self.items.iter().flat_map(|item| &item.messages).map(AsRef::as_ref).collect();
-        let (fates, mut fresh) = self.triage(&mut tx, &reads).await?;
-        let found = self.find(&mut tx, &fresh).await?;
-        let (candidates, met) = self.candidates(&mut tx, &mut fresh, &found).await?;
+        let looked = tx.look(self.tenant, &wanted(&reads)).await?;
+        let (fates, mut fresh) = self.triage(&mut tx, &reads, looked.identities).await?;
+        let found = self.find(&mut tx, &fresh, &looked.keys, looked.states).await?;
+        let met = looked.known;
+        let candidates = candidates(&mut fresh, &found, &met);
         let decision = decide(&candidates, &found);
         mark_new_participants(&mut fresh, &decision, &found);
         let writing = Writing {
@@ -90,14 +93,9 @@ impl Unit<'_> {
         &self,
         tx: &mut Tx,
         reads: &[&'r Read],
+        identities: Vec<Identity>,
     ) -> Result<(Vec<Fate>, Vec<Fresh<'r>>), StoreError> {
-        let keys: Vec<_> = reads
-            .iter()
-            .map(|read| &read.message)
-            .flat_map(|it| [Some(it.identity), it.earlier].map(|key| key.map(|key| (it.surface_id, key))))
-            .flatten()
-            .collect();
-        let mut known = by_place(tx.find_identities(self.tenant, &keys).await?);
+        let mut known = by_place(identities);
         let seconds = seconds(reads, &known);
         if !seconds.is_empty() {
             known.extend(by_place(tx.find_identities(self.tenant, &seconds).await?));
@@ -118,16 +116,25 @@ impl Unit<'_> {
     }
 
     /// Everything the new messages' keys lead to, locked.
-    async fn find(&self, tx: &mut Tx, fresh: &[Fresh<'_>]) -> Result<Found, StoreError> {
-        let mut wanted: Vec<(SurfaceId, KeyHash)> = fresh
+    async fn find(
+        &self,
+        tx: &mut Tx,
+        fresh: &[Fresh<'_>],
+        keys: &[ThreadKey],
+        mut states: HashMap<ConversationId, ConversationState>,
+    ) -> Result<Found, StoreError> {
+        let wanted: HashSet<(SurfaceId, KeyHash)> = fresh
             .iter()
             .flat_map(|it| it.read.message.keys.iter().map(|key| (it.read.message.surface_id, *key)))
             .collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let leads = tx.find_thread_keys(self.tenant, &wanted).await?;
-        let leads = leads.into_iter().map(|key| ((key.surface_id, key.key), key.conversation_id)).collect();
-        let mut found = Found { leads, states: HashMap::new() };
+        let leads: HashMap<_, _> = keys
+            .iter()
+            .map(|key| ((key.surface_id, key.key), key.conversation_id))
+            .filter(|(place, _)| wanted.contains(place))
+            .collect();
+        let led: HashSet<ConversationId> = leads.values().copied().collect();
+        states.retain(|id, _| led.contains(id));
+        let mut found = Found { leads, states };
         for _ in 0..POINTER_HOPS {
             let missing = found.missing();
             if missing.is_empty() {
@@ -143,46 +150,47 @@ impl Unit<'_> {
         Err(StoreError::Stale)
     }
 
-    /// What matching looks at, messages that must stand alone having no keys (matching.md 3); and who of
-    /// the authors is known in which conversation.
-    async fn candidates(
-        &self,
-        tx: &mut Tx,
-        fresh: &mut [Fresh<'_>],
-        found: &Found,
-    ) -> Result<(Vec<Candidate>, HashSet<(ConversationId, String)>), StoreError> {
-        let mut met: Vec<(usize, ConversationId, String)> = Vec::new();
-        for (position, it) in fresh.iter().enumerate() {
-            let Some(author) = author_id(it) else { continue };
-            if let Some(state) = nearest(it, found) {
-                met.push((position, state.id, author.to_owned()));
-            }
-        }
-        let pairs: Vec<_> = met.iter().map(|(_, id, author)| (*id, author.clone())).collect();
-        let known = if pairs.is_empty() {
-            HashSet::new()
-        } else {
-            tx.known_participants(self.tenant, &pairs).await?
-        };
-        for (position, conversation, author) in met {
-            let Some(it) = fresh.get_mut(position) else { continue };
-            it.met = true;
-            let is_known = known.contains(&(conversation, author));
-            let stranger = !is_known && it.read.message.separates_strangers;
-            if (it.read.message.disowned && is_known) || stranger {
-                it.related = Some(conversation);
-            }
-            it.new_participant = !is_known && it.related.is_none();
-        }
-        let mut candidates: Vec<Candidate> = fresh.iter().map(candidate).collect();
-        keep_disowned_apart(fresh, &mut candidates);
-        Ok((candidates, known))
-    }
-
     fn regroup(&self, receipts: Vec<Receipt>) -> Vec<Vec<Receipt>> {
         let mut receipts = receipts.into_iter();
         self.items.iter().map(|item| receipts.by_ref().take(item.messages.len()).collect()).collect()
     }
+}
+
+/// What has to be known of a batch: whether its messages are here, and where their keys lead.
+fn wanted<'r>(reads: &[&'r Read]) -> Vec<Wanted<'r>> {
+    let of_one = |read: &&'r Read| {
+        let message = &read.message;
+        let surface = message.surface_id;
+        let identities = [Some(message.identity), message.earlier].into_iter().flatten();
+        let author = message.author.as_ref().filter(|_| message.direction == Some(Direction::Inbound));
+        let author = author.map(|author| author.external_id.as_str());
+        let keys = message.keys.iter().map(move |key| Wanted::Key(surface, *key, author));
+        identities.map(move |key| Wanted::Identity(surface, key)).chain(keys)
+    };
+    reads.iter().flat_map(of_one).collect()
+}
+
+/// What matching looks at, messages that must stand alone having no keys (matching.md 3). `known` tells who of the
+/// authors is known in which conversation.
+fn candidates(
+    fresh: &mut [Fresh<'_>],
+    found: &Found,
+    known: &HashSet<(ConversationId, String)>,
+) -> Vec<Candidate> {
+    for it in fresh.iter_mut() {
+        let Some(author) = author_id(it) else { continue };
+        let Some(conversation) = nearest(it, found).map(|state| state.id) else { continue };
+        let is_known = known.contains(&(conversation, author.to_owned()));
+        let stranger = !is_known && it.read.message.separates_strangers;
+        it.met = true;
+        if (it.read.message.disowned && is_known) || stranger {
+            it.related = Some(conversation);
+        }
+        it.new_participant = !is_known && it.related.is_none();
+    }
+    let mut candidates: Vec<Candidate> = fresh.iter().map(candidate).collect();
+    keep_disowned_apart(fresh, &mut candidates);
+    candidates
 }
 
 fn by_place(identities: Vec<Identity>) -> HashMap<(SurfaceId, KeyHash), Identity> {

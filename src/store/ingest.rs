@@ -130,8 +130,15 @@ impl Tx {
         );
         let rows = Rowset::of(tenant, &sorted).uuid("id", |id| id.0);
         let rows = self.work.fetch(select.rows(rows)).await?;
-        let states: Vec<_> = rows.iter().map(|row| read_state(&mut row.fields())).collect::<Result<_>>()?;
-        for state in states.iter().filter(|state| state.merged_into.is_none()) {
+        let read = |fields: &mut Fields<'_>| read_state(fields.id()?, fields);
+        let states: Vec<_> = rows.iter().map(|row| read(&mut row.fields())).collect::<Result<_>>()?;
+        states.iter().for_each(|state| self.know_state(state));
+        Ok(states)
+    }
+
+    /// Remembers where a locked conversation stands.
+    pub(super) fn know_state(&mut self, state: &ConversationState) {
+        if state.merged_into.is_none() {
             let standing = Standing {
                 surface_id: state.surface_id,
                 status: state.status,
@@ -139,7 +146,6 @@ impl Tx {
             };
             self.pending.know(state.id, standing);
         }
-        Ok(states)
     }
 
     /// Keeps new conversations.
@@ -312,9 +318,10 @@ fn change_rows<'q>(
         .int("updated_at", |change| change.updated_at.as_microsecond())
 }
 
-fn read_state(fields: &mut Fields<'_>) -> Result<ConversationState> {
+/// The columns behind the id.
+pub(super) fn read_state(id: ConversationId, fields: &mut Fields<'_>) -> Result<ConversationState> {
     Ok(ConversationState {
-        id: fields.id()?,
+        id,
         surface_id: fields.id()?,
         status: fields.word(ConversationStatus::parse)?,
         message_count: fields.int()?,

@@ -19,6 +19,7 @@ pub mod imap;
 pub mod ingest;
 pub mod keys;
 mod leases;
+pub mod looking;
 mod matching_keys;
 pub mod media;
 mod merges;

@@ -95,6 +95,6 @@ impl Tx {
     }
 }
 
-fn participant_key(external_id: &str) -> KeyHash {
+pub(super) fn participant_key(external_id: &str) -> KeyHash {
     KeyHash::of(&[external_id.as_bytes()])
 }

@@ -109,7 +109,6 @@ impl Pending {
 impl Tx {
     /// Writes what was left for the commit.
     pub(super) async fn settle_pending(&mut self) -> Result<()> {
-        self.work.send().await?;
         let Pending { counts, events, .. } = std::mem::take(&mut self.pending);
         let counts: Vec<_> = counts.into_iter().filter(|(_, by)| *by != 0).collect();
         if !counts.is_empty() {
@@ -124,7 +123,7 @@ impl Tx {
                  ON CONFLICT (tenant_id, surface_id, status)
                  DO UPDATE SET conversations = conversation_counts.conversations + excluded.conversations",
             );
-            self.work.write("conversation_counts", count.rows(rows), None).await?;
+            self.work.write_last("conversation_counts", count.rows(rows)).await?;
         }
         for (tenant, events) in events {
             self.place_events(tenant, &events).await?;
@@ -136,10 +135,10 @@ impl Tx {
         let Ok(many) = i64::try_from(events.len()) else { return Ok(()) };
         let advance = Statement::new(
             "INSERT INTO event_places (tenant_id, last_position) VALUES ($1, $2) ON CONFLICT (tenant_id)
-             DO UPDATE SET last_position = event_places.last_position + excluded.last_position",
+             DO UPDATE SET last_position = event_places.last_position + excluded.last_position
+             {returning:tenant_id, last_position}",
         );
-        self.work.write("event_places", advance.bind(tenant).bind(many), None).await?;
-        self.work.send().await?;
+        self.work.write_last("event_places", advance.bind(tenant).bind(many)).await?;
         let numbered: Vec<(i64, &Event)> = (1..).zip(events).collect();
         let rows = Rowset::of(tenant, &numbered)
             .int("number", |(number, _)| *number)
@@ -156,8 +155,8 @@ impl Tx {
                 message_id, merged_conversation_id, backfill, created_at)
              SELECT r.tenant_id, p.last_position - $1 + r.number, r.id, r.kind, r.surface_id, r.conversation_id, r.message_id,
                 r.merged_conversation_id, r.backfill, r.created_at
-             FROM r CROSS JOIN event_places p WHERE p.tenant_id = r.tenant_id",
+             FROM r CROSS JOIN {written:event_places} p WHERE p.tenant_id = r.tenant_id",
         );
-        self.work.write("events", insert.bind(many).rows(rows), None).await
+        self.work.write_last("events", insert.bind(many).rows(rows)).await
     }
 }

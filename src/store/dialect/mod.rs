@@ -5,8 +5,10 @@
 mod checkpoints;
 mod postgres;
 mod record;
+mod sessions;
 mod sqlite;
 mod statement;
+mod writer;
 
 use checkpoints::Checkpoints;
 use postgres::KeptBack;
@@ -14,10 +16,13 @@ pub(super) use record::{Fields, Record};
 pub(super) use statement::{Rowset, RowsetOf, Statement};
 
 use super::{Result, StoreError, StoreOptions};
+
 use jiff::Timestamp;
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sessions::{Session, Sessions};
+use sqlx::SqlitePool;
 use std::future::Future;
 use std::time::Duration;
+use writer::{Turn, Writer};
 
 /// How much longer than the server's own limit a statement is waited for.
 const GRACE: Duration = Duration::from_secs(5);
@@ -31,8 +36,8 @@ pub(super) struct Pools {
 
 #[derive(Debug, Clone)]
 enum Engine {
-    Sqlite { writer: SqlitePool, readers: SqlitePool, checkpoints: Checkpoints },
-    Postgres(PgPool),
+    Sqlite { writer: Writer, readers: SqlitePool, checkpoints: Checkpoints },
+    Postgres(Sessions),
 }
 
 /// An open write transaction.
@@ -44,8 +49,8 @@ pub(super) struct Transacting {
 
 #[derive(Debug)]
 enum Open {
-    Sqlite { tx: Transaction<'static, Sqlite>, checkpoints: Checkpoints },
-    Postgres { tx: Transaction<'static, Postgres>, kept_back: KeptBack, tables: Vec<&'static str> },
+    Sqlite { turn: Turn, checkpoints: Checkpoints },
+    Postgres { session: Session, kept_back: KeptBack, tables: Vec<&'static str> },
 }
 
 impl Pools {
@@ -92,12 +97,11 @@ impl Pools {
     pub(super) async fn begin(&self) -> Result<Transacting> {
         let engine = match &self.engine {
             Engine::Sqlite { writer, checkpoints, .. } => {
-                let begin = async { Ok(writer.begin_with("BEGIN IMMEDIATE").await?) };
-                Open::Sqlite { tx: within(self.deadline, begin).await?, checkpoints: checkpoints.clone() }
+                Open::Sqlite { turn: writer.begin().await?, checkpoints: checkpoints.clone() }
             }
             Engine::Postgres(pool) => {
-                let tx = within(self.deadline, async { Ok(pool.begin().await?) }).await?;
-                Open::Postgres { tx, kept_back: KeptBack::default(), tables: Vec::new() }
+                let session = within(self.deadline, pool.begin()).await?;
+                Open::Postgres { session, kept_back: KeptBack::default(), tables: Vec::new() }
             }
         };
         Ok(Transacting { engine, deadline: self.deadline })
@@ -123,13 +127,14 @@ impl Transacting {
         refuse_nul(&statement)?;
         self.send().await?;
         match &mut self.engine {
-            Open::Sqlite { tx, .. } => within(self.deadline, sqlite::fetch(tx, &statement)).await,
-            Open::Postgres { tx, .. } => within(self.deadline, postgres::fetch(tx, &statement)).await,
+            Open::Sqlite { turn, .. } => within(self.deadline, turn.fetch(&statement)).await,
+            Open::Postgres { session, .. } => {
+                within(self.deadline, postgres::fetch(session.connection()?, &statement)).await
+            }
         }
     }
 
-    /// Writes into `table` now or, where a turn to the server costs, together with the next writes, at
-    /// the latest before the next read, before another write into `table`, or in the commit. With
+    /// Writes into `table` together with the next writes, at the latest before the next read, before another write into `table`, or in the commit. With
     /// `rows`, the batch is stale unless that many are written.
     pub(super) async fn write(
         &mut self,
@@ -155,12 +160,9 @@ impl Transacting {
         }
         refuse_nul(&statement)?;
         match &mut self.engine {
-            Open::Sqlite { tx, .. } => {
-                let written = within(self.deadline, sqlite::execute(tx, &statement)).await?;
-                match rows {
-                    Some(rows) if usize::try_from(written) != Ok(rows) => Err(StoreError::Stale),
-                    _ => Ok(()),
-                }
+            Open::Sqlite { turn, .. } => {
+                turn.write(&statement, rows);
+                Ok(())
             }
             Open::Postgres { kept_back, tables, .. } => {
                 tables.push(table);
@@ -169,12 +171,35 @@ impl Transacting {
         }
     }
 
+    /// The same for what many writers want: it is written behind everything else that goes with it, so that its
+    /// locks are held briefly. Of these the first comes first.
+    pub(super) async fn write_last(&mut self, table: &'static str, statement: Statement<'_>) -> Result<()> {
+        if matches!(&self.engine, Open::Postgres { tables, .. } if tables.contains(&table)) {
+            self.send().await?;
+        }
+        if statement.is_without_rows() {
+            return Ok(());
+        }
+        refuse_nul(&statement)?;
+        match &mut self.engine {
+            Open::Sqlite { turn, .. } => {
+                turn.write(&statement, None);
+                Ok(())
+            }
+            Open::Postgres { kept_back, tables, .. } => {
+                tables.push(table);
+                kept_back.add_last(table, &statement)
+            }
+        }
+    }
+
     /// Sends the writes that were kept back.
     pub(super) async fn send(&mut self) -> Result<()> {
         match &mut self.engine {
-            Open::Postgres { tx, kept_back, tables } if !kept_back.is_empty() => {
+            Open::Sqlite { turn, .. } => within(self.deadline, turn.send()).await,
+            Open::Postgres { session, kept_back, tables } if !kept_back.is_empty() => {
                 tables.clear();
-                within(self.deadline, std::mem::take(kept_back).send(tx)).await
+                within(self.deadline, std::mem::take(kept_back).send(session.connection()?)).await
             }
             _ => Ok(()),
         }
@@ -188,20 +213,24 @@ impl Transacting {
         refuse_nul(&statement)?;
         self.send().await?;
         match &mut self.engine {
-            Open::Sqlite { tx, .. } => within(self.deadline, sqlite::execute(tx, &statement)).await,
-            Open::Postgres { tx, .. } => within(self.deadline, postgres::execute(tx, &statement)).await,
+            Open::Sqlite { turn, .. } => within(self.deadline, turn.execute(&statement)).await,
+            Open::Postgres { session, .. } => {
+                within(self.deadline, postgres::execute(session.connection()?, &statement)).await
+            }
         }
     }
 
     /// Runs several statements without values, separated by semicolons: a migration.
     pub(super) async fn run_script(&mut self, script: &'static str) -> Result<()> {
         let lines = script.lines().map(|line| line.strip_prefix(self.own_lines()).unwrap_or(line));
-        let script = sqlx::raw_sql(sqlx::AssertSqlSafe(lines.collect::<Vec<_>>().join("\n")));
+        let script = lines.collect::<Vec<_>>().join("\n");
         match &mut self.engine {
-            Open::Sqlite { tx, .. } => script.execute(&mut **tx).await.map(drop)?,
-            Open::Postgres { tx, .. } => script.execute(&mut **tx).await.map(drop)?,
+            Open::Sqlite { turn, .. } => turn.run_script(script).await,
+            Open::Postgres { session, .. } => {
+                let script = sqlx::raw_sql(sqlx::AssertSqlSafe(script));
+                Ok(script.execute(session.connection()?).await.map(drop)?)
+            }
         }
-        Ok(())
     }
 
     /// The comment that opens a line of a migration meant for this engine alone.
@@ -240,12 +269,12 @@ impl Transacting {
         self.send().await?;
         let deadline = self.deadline;
         match self.engine {
-            Open::Sqlite { tx, checkpoints } => {
-                within(deadline, async { Ok(tx.commit().await?) }).await?;
+            Open::Sqlite { turn, checkpoints } => {
+                within(deadline, turn.commit()).await?;
                 checkpoints.count();
                 Ok(())
             }
-            Open::Postgres { tx, .. } => within(deadline, async { Ok(tx.commit().await?) }).await,
+            Open::Postgres { session, .. } => within(deadline, session.commit()).await,
         }
     }
 }

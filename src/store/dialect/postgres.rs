@@ -2,10 +2,11 @@
 //! statement has one text whatever the number of rows, and is prepared once.
 
 use super::record::Record;
+use super::sessions::Sessions;
 use super::statement::{Column, Rowset, Statement, Value};
 use crate::store::{Result, StoreError, StoreOptions};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
-use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, PgPool, Row as _};
+use sqlx::{Arguments as _, AssertSqlSafe, PgConnection, Postgres, Row as _};
 use std::fmt::Write as _;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -21,7 +22,7 @@ const SETTINGS: &str = "SET default_transaction_isolation = 'read committed'; SE
      SET client_min_messages = warning";
 
 /// Opens the pool and one connection, so that a wrong address is known at once.
-pub(super) async fn open(options: &StoreOptions) -> Result<PgPool> {
+pub(super) async fn open(options: &StoreOptions) -> Result<Sessions> {
     let connect = PgConnectOptions::from_str(&options.url)
         .map_err(|error| StoreError::Unavailable {
             what: "the database address is not of the form postgres://user:password@host/name".to_owned(),
@@ -34,7 +35,7 @@ pub(super) async fn open(options: &StoreOptions) -> Result<PgPool> {
     let lock = (statement / 4 * 3).max(1);
     let settings = format!("{SETTINGS}; SET statement_timeout = {statement}; SET lock_timeout = {lock}");
     let place = format!("{}:{}", connect.get_host(), connect.get_port());
-    PgPoolOptions::new()
+    let pool = PgPoolOptions::new()
         .max_connections(options.max_connections.max(1))
         .acquire_timeout(Duration::from_millis(options.acquire_timeout_millis))
         .after_connect(move |connection, _| {
@@ -49,7 +50,8 @@ pub(super) async fn open(options: &StoreOptions) -> Result<PgPool> {
         .map_err(|error| StoreError::Unavailable {
             what: format!("PostgreSQL at {place} cannot be reached"),
             source: Some(error),
-        })
+        })?;
+    Ok(Sessions::new(pool))
 }
 
 pub(super) async fn fetch(connection: &mut PgConnection, statement: &Statement<'_>) -> Result<Vec<Record>> {
@@ -68,6 +70,8 @@ pub(super) async fn execute(connection: &mut PgConnection, statement: &Statement
 #[derive(Debug, Default)]
 pub(super) struct KeptBack {
     parts: Vec<String>,
+    /// Parts that are written after all others, by their tables.
+    last: Vec<(&'static str, String)>,
     arguments: PgArguments,
     /// Which parts are checked, and how many rows each has to write.
     wanted: Vec<(usize, i64)>,
@@ -75,7 +79,16 @@ pub(super) struct KeptBack {
 
 impl KeptBack {
     pub(super) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.parts.is_empty() && self.last.is_empty()
+    }
+
+    /// Adds a write that comes behind all others.
+    pub(super) fn add_last(&mut self, table: &'static str, statement: &Statement<'_>) -> Result<()> {
+        let bound = self.arguments.len();
+        bind(&mut self.arguments, statement)?;
+        let text = write_text(&statement.text, statement.rows.as_ref(), statement.values.len(), bound);
+        self.last.push((table, text));
+        Ok(())
     }
 
     /// Adds a write; with `rows` it has to write that many.
@@ -96,10 +109,12 @@ impl KeptBack {
     /// # Errors
     /// [`StoreError::Stale`] where a checked part wrote fewer rows.
     pub(super) async fn send(self, connection: &mut PgConnection) -> Result<()> {
-        let mut text = String::new();
-        for (number, part) in self.parts.iter().enumerate() {
-            let _ = write!(text, "{} w{number} AS ({part})", if number == 0 { "WITH" } else { "," });
-        }
+        // Parts whose rows nobody reads are run at the end, from the last to the first (`ExecInitModifyTable` of
+        // nodeModifyTable.c): what is to be written last stands first. In another order they would only hold
+        // their locks for longer.
+        let last = self.last.iter().map(|(table, part)| format!("last_{table} AS ({part})"));
+        let parts = self.parts.iter().enumerate().map(|(number, part)| format!("w{number} AS ({part})"));
+        let mut text = format!("WITH {}", last.chain(parts).collect::<Vec<_>>().join(", "));
         let counts = self.wanted.iter().map(|(number, _)| format!("(SELECT count(*) FROM w{number})"));
         let counts = counts.collect::<Vec<_>>().join(", ");
         let _ = write!(text, " SELECT {}", if counts.is_empty() { "1" } else { &counts });
@@ -141,7 +156,7 @@ fn bind(arguments: &mut PgArguments, statement: &Statement<'_>) -> Result<()> {
 
 fn add<'t, T>(arguments: &mut PgArguments, value: T) -> Result<()>
 where
-    T: sqlx::Encode<'t, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+    T: sqlx::Encode<'t, Postgres> + sqlx::Type<Postgres>,
 {
     arguments.add(value).map_err(|error| sqlx::Error::Encode(error).into())
 }
@@ -168,6 +183,12 @@ fn write_text(template: &str, rowset: Option<&Rowset<'_>>, values: usize, bound:
             }
             (Some(("for_update_skipping", table)), _) => {
                 let _ = write!(text, "FOR UPDATE OF {table} SKIP LOCKED");
+            }
+            (Some(("written", table)), _) => {
+                let _ = write!(text, "last_{table}");
+            }
+            (Some(("returning", columns)), _) => {
+                let _ = write!(text, "RETURNING {columns}");
             }
             (None, Some(rowset)) if word == "{rows" => write_rows(&mut text, rowset, bound + values),
             _ => {}

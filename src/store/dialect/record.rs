@@ -54,6 +54,11 @@ impl Fields<'_> {
         }
     }
 
+    /// Passes over columns.
+    pub(in crate::store) fn skip(&mut self, columns: usize) {
+        self.next += columns;
+    }
+
     pub(in crate::store) fn maybe_text(&mut self) -> Result<Option<String>> {
         self.get()
     }

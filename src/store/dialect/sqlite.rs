@@ -1,13 +1,15 @@
-//! SQLite: one writer, several readers, WAL with full sync. A rowset becomes bound `VALUES` rows.
+//! SQLite: one writer ([`Writer`]), several readers, WAL with full sync. A rowset becomes bound `VALUES` rows.
 
 use super::checkpoints::Checkpoints;
 use super::record::Record;
-use super::statement::{Column, Rowset, Statement, Value};
+use super::statement::{Rowset, Statement, Value};
+use super::writer::Writer;
 use crate::store::{Result, StoreError, StoreOptions};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Arguments as _, AssertSqlSafe, SqliteConnection, SqlitePool};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,7 +20,7 @@ use std::time::Duration;
 const CHUNK_ROWS: [usize; 16] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256];
 const MOST_ROWS: usize = 256;
 /// Prepared statements kept on a connection: the texts of batches at every size, and all others.
-const CACHED_STATEMENTS: usize = 512;
+const CACHED_STATEMENTS: usize = 256;
 /// Measured on whole batches: 8 KiB costs 10 to 15 % less CPU than 4 KiB, 16 KiB no less.
 const PAGE_BYTES: u32 = 8_192;
 /// Page caches of the writer and of a reader, in KiB. Nothing is mapped: mapped pages would count as
@@ -39,10 +41,7 @@ pub(super) fn path_of(url: &str) -> Option<PathBuf> {
 }
 
 /// Opens writer and readers; makes the file (only its owner may read it) and its directory.
-pub(super) async fn open(
-    path: &Path,
-    options: &StoreOptions,
-) -> Result<(SqlitePool, SqlitePool, Checkpoints)> {
+pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<(Writer, SqlitePool, Checkpoints)> {
     create_file(path).map_err(|error| StoreError::Unavailable {
         what: format!("the database file {} cannot be made or opened: {error}", path.display()),
         source: None,
@@ -75,7 +74,7 @@ pub(super) async fn open(
         other => other,
     };
     let cache = |kib: u32| connect.clone().pragma("cache_size", format!("-{kib}"));
-    let writer = pool().max_connections(1).connect_with(cache(WRITER_CACHE_KIB)).await.map_err(named)?;
+    let writer = Writer::open(&cache(WRITER_CACHE_KIB), acquire).await.map_err(named)?;
     let readers = pool()
         .max_connections(options.max_connections.max(1))
         .connect_lazy_with(cache(READER_CACHE_KIB).pragma("query_only", "ON"));
@@ -107,32 +106,30 @@ pub(super) async fn fetch(
     Ok(records)
 }
 
-pub(super) async fn execute(connection: &mut SqliteConnection, statement: &Statement<'_>) -> Result<u64> {
-    let mut affected = 0;
-    for chunk in chunks(statement.rows.as_ref()) {
-        let (text, arguments) = render(statement, chunk)?;
-        let done = sqlx::query_with(AssertSqlSafe(text), arguments).execute(&mut *connection).await?;
-        affected += done.rows_affected();
-    }
-    Ok(affected)
-}
-
 /// Which rows go with one run of the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Chunk {
-    first: usize,
-    rows: usize,
+pub(super) struct Chunk {
+    pub first: usize,
+    pub rows: usize,
     /// At least `rows`; the rest is NULL.
-    size: usize,
+    pub size: usize,
 }
 
-fn chunks(rows: Option<&Rowset<'_>>) -> Vec<Chunk> {
-    let Some(rowset) = rows else { return vec![Chunk { first: 0, rows: 0, size: 0 }] };
+pub(super) fn chunks(rows: Option<&Rowset<'_>>) -> Vec<Chunk> {
+    rows.map_or_else(|| vec![Chunk { first: 0, rows: 0, size: 0 }], |rowset| chunks_of(rowset.rows))
+}
+
+/// The least of the few sizes that holds `rows`.
+pub(super) fn size_for(rows: usize) -> usize {
+    CHUNK_ROWS.into_iter().find(|size| *size >= rows).unwrap_or(MOST_ROWS)
+}
+
+pub(super) fn chunks_of(rows: usize) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     let mut first = 0;
-    while first < rowset.rows {
-        let left = rowset.rows - first;
-        let size = CHUNK_ROWS.into_iter().find(|size| *size >= left).unwrap_or(MOST_ROWS);
+    while first < rows {
+        let left = rows - first;
+        let size = size_for(left);
         chunks.push(Chunk { first, rows: left.min(size), size });
         first += size;
     }
@@ -142,46 +139,38 @@ fn chunks(rows: Option<&Rowset<'_>>) -> Vec<Chunk> {
 /// The text with `{rows}` written out as `?` cells, and the arguments: first the cells, since sqlx
 /// counts nameless parameters from the first argument, then the single values, whose numbers move
 /// up behind them. (Cells with numbers would cost SQLite a search through all names for each.)
-fn render(statement: &Statement<'_>, chunk: Chunk) -> Result<(String, SqliteArguments)> {
+pub(super) fn render(statement: &Statement<'_>, chunk: Chunk) -> Result<(String, SqliteArguments)> {
     let columns = statement.rows.as_ref().map_or(&[][..], |rowset| &rowset.columns);
     let cells = columns.len() * chunk.size;
     let mut arguments = SqliteArguments::default();
     arguments.reserve(cells + statement.values.len(), 0);
     for row in chunk.first..chunk.first + chunk.size {
         for (_, column) in columns {
-            add_cell(&mut arguments, column, row)?;
+            add(&mut arguments, column.cell(row))?;
         }
     }
     for value in &statement.values {
-        match value {
-            Value::Text(value) => add(&mut arguments, value.as_deref()),
-            Value::Int(value) => add(&mut arguments, *value),
-            Value::Bytes(value) => add(&mut arguments, value.as_deref()),
-            Value::Uuid(value) => add(&mut arguments, *value),
-        }?;
+        add(&mut arguments, value.clone())?;
     }
-    Ok((write_text(&statement.text, columns, chunk.size, cells), arguments))
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let mut text = String::new();
+    write_text(&mut text, &statement.text, &names, chunk.size, cells);
+    Ok((text, arguments))
 }
 
-/// Rows behind the end of the rowset are NULL.
-fn add_cell(arguments: &mut SqliteArguments, column: &Column<'_>, row: usize) -> Result<()> {
-    match column {
-        Column::Text(cells) => add(arguments, cells.get(row).and_then(Option::as_deref)),
-        Column::Int(cells) => add(arguments, cells.get(row).copied().flatten()),
-        Column::Bytes(cells) => add(arguments, cells.get(row).and_then(Option::as_deref)),
-        Column::Uuid(cells) => add(arguments, cells.get(row).copied().flatten()),
-    }
+pub(super) fn add(arguments: &mut SqliteArguments, value: Value<'_>) -> Result<()> {
+    let added = match value {
+        Value::Text(value) => arguments.add(value.map(Cow::into_owned)),
+        Value::Int(value) => arguments.add(value),
+        Value::Bytes(value) => arguments.add(value.map(Cow::into_owned)),
+        Value::Uuid(value) => arguments.add(value),
+    };
+    added.map_err(|error| sqlx::Error::Encode(error).into())
 }
 
-fn add<'t, T>(arguments: &mut SqliteArguments, value: T) -> Result<()>
-where
-    T: sqlx::Encode<'t, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-{
-    arguments.add(value).map_err(|error| sqlx::Error::Encode(error).into())
-}
-
-fn write_text(template: &str, columns: &[(&str, Column<'_>)], rows: usize, shift: usize) -> String {
-    let mut text = String::with_capacity(template.len() + shift * 2 + rows * 3 + 64);
+/// Appends the text, single values numbered from behind the `shift` arguments before them.
+pub(super) fn write_text(text: &mut String, template: &str, columns: &[&str], rows: usize, shift: usize) {
+    text.reserve(template.len() + columns.len() * rows * 2 + rows * 3 + 64);
     let mut rest = template;
     while let Some(at) = rest.find(['$', '{']) {
         let (before, from) = rest.split_at(at);
@@ -194,20 +183,19 @@ fn write_text(template: &str, columns: &[(&str, Column<'_>)], rows: usize, shift
         } else {
             let (word, behind) = from.split_once('}').unwrap_or((from, ""));
             match word {
-                "{rows" => write_rows(&mut text, columns, rows),
+                "{rows" => write_rows(text, columns, rows),
                 "{or_fail" => text.push_str("OR FAIL"),
-                _ => {}
+                _ => text.push_str(word.strip_prefix("{written:").unwrap_or_default()),
             }
             rest = behind;
         }
     }
     text.push_str(rest);
-    text
 }
 
-fn write_rows(text: &mut String, columns: &[(&str, Column<'_>)], rows: usize) {
+fn write_rows(text: &mut String, columns: &[&str], rows: usize) {
     text.push_str("r(");
-    for (position, (name, _)) in columns.iter().enumerate() {
+    for (position, name) in columns.iter().enumerate() {
         text.push_str(if position == 0 { "" } else { "," });
         text.push_str(name);
     }
@@ -236,9 +224,8 @@ mod tests {
 
     #[test]
     fn single_values_are_numbered_behind_the_cells() {
-        let items = [1_i64, 2];
-        let rowset = Rowset::of_any_tenant(&items).int("a", |n| *n).int("b", |_| None).done();
-        let text = write_text("WITH {rows} SELECT $1, $12 FROM r {for_update:r}", &rowset.columns, 2, 4);
+        let mut text = String::new();
+        write_text(&mut text, "WITH {rows} SELECT $1, $12 FROM r {for_update:r}", &["a", "b"], 2, 4);
         assert_eq!(
             text,
             "WITH r(a,b) AS (SELECT * FROM (VALUES (?,?),(?,?)) WHERE column1 IS NOT NULL) SELECT $5, $16 FROM r "

@@ -5,6 +5,9 @@
 //! its transaction ends with it, which on PostgreSQL it always does; SQLite then copies no page that the
 //! statement changes.
 //!
+//! `{returning:a, b}` behind a write that is kept for last, and `{written:t}` in one after it: the rows that the first
+//! gave. SQLite reads them from the table itself.
+//!
 //! Further words in braces: `{for_update}` and `{for_share}` lock the rows read of the table named
 //! behind them (`{for_update:c}`), `{for_update_skipping}` passes over what others hold; on SQLite, where a writer is alone, they are nothing.
 
@@ -33,6 +36,36 @@ pub(in crate::store) enum Column<'q> {
     Int(Vec<Option<i64>>),
     Bytes(Vec<Option<Cow<'q, [u8]>>>),
     Uuid(Vec<Option<Uuid>>),
+}
+
+impl Value<'_> {
+    /// The value on its own.
+    pub(super) fn to_owned(&self) -> Value<'static> {
+        match self {
+            Self::Text(text) => Value::Text(text.as_ref().map(|text| Cow::Owned(text.clone().into_owned()))),
+            Self::Int(number) => Value::Int(*number),
+            Self::Bytes(bytes) => {
+                Value::Bytes(bytes.as_ref().map(|bytes| Cow::Owned(bytes.clone().into_owned())))
+            }
+            Self::Uuid(id) => Value::Uuid(*id),
+        }
+    }
+}
+
+impl Column<'_> {
+    /// What stands in `row`; behind the last row stands NULL.
+    pub(super) fn cell(&self, row: usize) -> Value<'static> {
+        match self {
+            Self::Text(cells) => {
+                Value::Text(cells.get(row).and_then(Option::as_deref).map(|text| Cow::Owned(text.to_owned())))
+            }
+            Self::Int(cells) => Value::Int(cells.get(row).copied().flatten()),
+            Self::Bytes(cells) => Value::Bytes(
+                cells.get(row).and_then(Option::as_deref).map(|bytes| Cow::Owned(bytes.to_owned())),
+            ),
+            Self::Uuid(cells) => Value::Uuid(cells.get(row).copied().flatten()),
+        }
+    }
 }
 
 /// A table of rows that goes with a statement. The first column is never NULL.
@@ -102,6 +135,17 @@ impl<'q, T> RowsetOf<'q, T> {
         value: impl Fn(&'q T) -> Option<&'q [u8]>,
     ) -> Self {
         let cells = self.items.iter().map(|item| value(item).map(Cow::Borrowed)).collect();
+        self.columns.push((name, Column::Bytes(cells)));
+        self
+    }
+
+    pub(in crate::store) fn maybe_hash(
+        mut self,
+        name: &'static str,
+        value: impl Fn(&'q T) -> Option<KeyHash>,
+    ) -> Self {
+        let cells =
+            self.items.iter().map(|item| value(item).map(|hash| Cow::Owned(hash.0.to_vec()))).collect();
         self.columns.push((name, Column::Bytes(cells)));
         self
     }
