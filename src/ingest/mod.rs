@@ -8,6 +8,7 @@
 mod attempt;
 mod changes;
 mod complete;
+mod early;
 mod gather;
 mod mailbox;
 mod prepare;
