@@ -3,19 +3,21 @@
 //! [`Record`]s. Nothing outside this folder asks which engine it is.
 
 mod checkpoints;
+mod page_cache;
 mod postgres;
 mod record;
 mod sqlite;
 mod statement;
 
 use checkpoints::Checkpoints;
+use page_cache::PageCache;
 use postgres::KeptBack;
 pub(super) use record::{Fields, Record};
 pub(super) use statement::{Rowset, RowsetOf, Statement};
 
 use super::{Result, StoreError, StoreOptions};
 use jiff::Timestamp;
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{PgPool, Postgres, Sqlite, Transaction};
 use std::future::Future;
 use std::time::Duration;
 
@@ -31,7 +33,7 @@ pub(super) struct Pools {
 
 #[derive(Debug, Clone)]
 enum Engine {
-    Sqlite { writer: SqlitePool, readers: SqlitePool, checkpoints: Checkpoints },
+    Sqlite(sqlite::Connections),
     Postgres(PgPool),
 }
 
@@ -44,15 +46,14 @@ pub(super) struct Transacting {
 
 #[derive(Debug)]
 enum Open {
-    Sqlite { tx: Transaction<'static, Sqlite>, checkpoints: Checkpoints },
+    Sqlite { tx: Transaction<'static, Sqlite>, checkpoints: Checkpoints, page_cache: PageCache },
     Postgres { tx: Transaction<'static, Postgres>, kept_back: KeptBack, tables: Vec<&'static str> },
 }
 
 impl Pools {
     pub(super) async fn open(options: &StoreOptions) -> Result<Self> {
         let engine = if let Some(path) = sqlite::path_of(&options.url) {
-            let (writer, readers, checkpoints) = sqlite::open(&path, options).await?;
-            Engine::Sqlite { writer, readers, checkpoints }
+            Engine::Sqlite(sqlite::open(&path, options).await?)
         } else if options.url.starts_with("postgres://") || options.url.starts_with("postgresql://") {
             Engine::Postgres(postgres::open(options).await?)
         } else {
@@ -66,7 +67,7 @@ impl Pools {
 
     pub(super) fn name(&self) -> &'static str {
         match self.engine {
-            Engine::Sqlite { .. } => "sqlite",
+            Engine::Sqlite(_) => "sqlite",
             Engine::Postgres(_) => "postgres",
         }
     }
@@ -78,8 +79,8 @@ impl Pools {
         }
         refuse_nul(&statement)?;
         match &self.engine {
-            Engine::Sqlite { readers, .. } => {
-                let mut connection = readers.acquire().await?;
+            Engine::Sqlite(connections) => {
+                let mut connection = connections.readers.acquire().await?;
                 within(self.deadline, sqlite::fetch(&mut connection, &statement)).await
             }
             Engine::Postgres(pool) => {
@@ -91,9 +92,17 @@ impl Pools {
 
     pub(super) async fn begin(&self) -> Result<Transacting> {
         let engine = match &self.engine {
-            Engine::Sqlite { writer, checkpoints, .. } => {
-                let begin = async { Ok(writer.begin_with("BEGIN IMMEDIATE").await?) };
-                Open::Sqlite { tx: within(self.deadline, begin).await?, checkpoints: checkpoints.clone() }
+            Engine::Sqlite(connections) => {
+                let page_cache = connections.page_cache.clone();
+                let begin = async {
+                    let mut tx = connections.writer.begin_with("BEGIN IMMEDIATE").await?;
+                    if let Some(kib) = page_cache.when_quiet() {
+                        sqlite::resize_cache(&mut tx, kib).await?;
+                    }
+                    Ok(tx)
+                };
+                let tx = within(self.deadline, begin).await?;
+                Open::Sqlite { tx, checkpoints: connections.checkpoints.clone(), page_cache }
             }
             Engine::Postgres(pool) => {
                 let tx = within(self.deadline, async { Ok(pool.begin().await?) }).await?;
@@ -105,10 +114,10 @@ impl Pools {
 
     pub(super) async fn close(&self) {
         match &self.engine {
-            Engine::Sqlite { writer, readers, checkpoints } => {
-                readers.close().await;
-                checkpoints.close().await;
-                writer.close().await;
+            Engine::Sqlite(connections) => {
+                connections.readers.close().await;
+                connections.checkpoints.close().await;
+                connections.writer.close().await;
             }
             Engine::Postgres(pool) => pool.close().await,
         }
@@ -155,8 +164,14 @@ impl Transacting {
         }
         refuse_nul(&statement)?;
         match &mut self.engine {
-            Open::Sqlite { tx, .. } => {
-                let written = within(self.deadline, sqlite::execute(tx, &statement)).await?;
+            Open::Sqlite { tx, page_cache, .. } => {
+                let writing = async {
+                    if let Some(kib) = page_cache.when_writing(statement.rows_to_bind()) {
+                        sqlite::resize_cache(tx, kib).await?;
+                    }
+                    sqlite::execute(tx, &statement).await
+                };
+                let written = within(self.deadline, writing).await?;
                 match rows {
                     Some(rows) if usize::try_from(written) != Ok(rows) => Err(StoreError::Stale),
                     _ => Ok(()),
@@ -240,7 +255,7 @@ impl Transacting {
         self.send().await?;
         let deadline = self.deadline;
         match self.engine {
-            Open::Sqlite { tx, checkpoints } => {
+            Open::Sqlite { tx, checkpoints, .. } => {
                 within(deadline, async { Ok(tx.commit().await?) }).await?;
                 checkpoints.count();
                 Ok(())

@@ -1,6 +1,7 @@
 //! SQLite: one writer, several readers, WAL with full sync. A rowset becomes bound `VALUES` rows.
 
 use super::checkpoints::Checkpoints;
+use super::page_cache::{self, PageCache};
 use super::record::Record;
 use super::statement::{Column, Rowset, Statement, Value};
 use crate::store::{Result, StoreError, StoreOptions};
@@ -21,9 +22,8 @@ const MOST_ROWS: usize = 256;
 const CACHED_STATEMENTS: usize = 512;
 /// Measured on whole batches: 8 KiB costs 10 to 15 % less CPU than 4 KiB, 16 KiB no less.
 const PAGE_BYTES: u32 = 8_192;
-/// Page caches of the writer and of a reader, in KiB. Nothing is mapped: mapped pages would count as
+/// Page cache of a reader, in KiB; the writer's is [`PageCache`]'s. Nothing is mapped: mapped pages would count as
 /// resident memory and grow with the database, and reading them is no quicker here.
-const WRITER_CACHE_KIB: u32 = 32 * 1024;
 const READER_CACHE_KIB: u32 = 4 * 1024;
 const COPIER_CACHE_KIB: u32 = 256;
 /// Pages in the write-ahead log before the writer itself copies what [`Checkpoints`] has not (128 MiB). A message touches
@@ -38,11 +38,17 @@ pub(super) fn path_of(url: &str) -> Option<PathBuf> {
     (!path.is_empty()).then(|| PathBuf::from(path))
 }
 
+/// The connections of a database file.
+#[derive(Debug, Clone)]
+pub(super) struct Connections {
+    pub(super) writer: SqlitePool,
+    pub(super) readers: SqlitePool,
+    pub(super) checkpoints: Checkpoints,
+    pub(super) page_cache: PageCache,
+}
+
 /// Opens writer and readers; makes the file (only its owner may read it) and its directory.
-pub(super) async fn open(
-    path: &Path,
-    options: &StoreOptions,
-) -> Result<(SqlitePool, SqlitePool, Checkpoints)> {
+pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<Connections> {
     create_file(path).map_err(|error| StoreError::Unavailable {
         what: format!("the database file {} cannot be made or opened: {error}", path.display()),
         source: None,
@@ -75,12 +81,26 @@ pub(super) async fn open(
         other => other,
     };
     let cache = |kib: u32| connect.clone().pragma("cache_size", format!("-{kib}"));
-    let writer = pool().max_connections(1).connect_with(cache(WRITER_CACHE_KIB)).await.map_err(named)?;
+    let page_cache = PageCache::default();
+    let fresh = page_cache.clone();
+    let begins_small = move || fresh.is_fresh();
+    let writer = pool().max_connections(1).after_connect(move |_, _| {
+        begins_small();
+        Box::pin(std::future::ready(Ok(())))
+    });
+    let writer = writer.connect_with(cache(page_cache::QUIET_KIB)).await.map_err(named)?;
     let readers = pool()
         .max_connections(options.max_connections.max(1))
         .connect_lazy_with(cache(READER_CACHE_KIB).pragma("query_only", "ON"));
     let copier = pool().max_connections(1).connect_lazy_with(cache(COPIER_CACHE_KIB));
-    Ok((writer, readers, Checkpoints::start(copier)))
+    Ok(Connections { writer, readers, checkpoints: Checkpoints::start(copier), page_cache })
+}
+
+/// Gives a connection another page cache; one that shrinks gives its pages back at once.
+pub(super) async fn resize_cache(connection: &mut SqliteConnection, kib: u32) -> Result<()> {
+    let resize = AssertSqlSafe(format!("PRAGMA cache_size = -{kib}"));
+    sqlx::query(resize).persistent(false).execute(connection).await?;
+    Ok(())
 }
 
 fn create_file(path: &Path) -> std::io::Result<()> {

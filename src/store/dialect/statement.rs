@@ -158,6 +158,11 @@ impl<'q> Statement<'q> {
         self.rows.as_ref().is_some_and(|rows| rows.rows == 0)
     }
 
+    /// How many rows it takes with it; one where it has single values only.
+    pub(super) fn rows_to_bind(&self) -> usize {
+        self.rows.as_ref().map_or(1, |rows| rows.rows)
+    }
+
     /// Whether a value is one that PostgreSQL cannot keep; the same is then refused on both engines.
     pub(super) fn has_nul(&self) -> bool {
         let in_text = |text: &Option<Cow<'_, str>>| text.as_ref().is_some_and(|text| text.contains('\0'));
