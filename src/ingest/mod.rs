@@ -16,6 +16,7 @@ mod quarantine;
 mod sources;
 mod tally;
 mod unit;
+mod watch;
 mod write;
 
 pub use gather::{Gather, Intake, IntakeError};
