@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long one item may take. The worst mails that are known take a few seconds at the largest size
-/// (`d06_the_worst_mails_of_the_largest_size_are_read_within_seconds`); the rest is for a machine that is busy with other things.
+/// How long one item may take. The worst mails that are known take seconds at the largest size
+/// (`d06_the_worst_large_mails_are_read_within_seconds`); the rest is for a machine that is busy with other things.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 /// Looks at what was read within [`LIMIT`].
 const LOOKS: u32 = 12;

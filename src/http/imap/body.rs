@@ -166,10 +166,7 @@ impl FromFields for ServersBody {
             None => Some(fields.required_text("imapPassword", SECRET_CHARS)),
             Some(_) => fields.text("imapPassword", SECRET_CHARS).filter(|password| !password.is_empty()),
         };
-        let smtp_password = match &auth {
-            None if wants_smtp => Some(fields.required_text("smtpPassword", SECRET_CHARS)),
-            _ => fields.text("smtpPassword", SECRET_CHARS).filter(|password| !password.is_empty()),
-        };
+        let needs_smtp_password = wants_smtp && auth.is_none();
         let smtp_port = if wants_smtp { Some(required_port(fields, "smtpPort")) } else { None };
         Self {
             imap_host,
@@ -181,7 +178,11 @@ impl FromFields for ServersBody {
             smtp_host: host(fields, "smtpHost", wants_smtp),
             smtp_port,
             smtp_username: wants_smtp.then(|| fields.required_text("smtpUsername", SECRET_CHARS)),
-            smtp_password,
+            smtp_password: if needs_smtp_password {
+                Some(fields.required_text("smtpPassword", SECRET_CHARS))
+            } else {
+                fields.text("smtpPassword", SECRET_CHARS).filter(|password| !password.is_empty())
+            },
             smtp_secure: fields.boolean("smtpSecure"),
             mailbox: mailbox_name(fields, "mailbox"),
             mailboxes: mailbox_names(fields),
