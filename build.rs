@@ -1,10 +1,26 @@
-//! Makes the list of webhook presets out of the folder they lie in, so that adding one is adding a file.
+//! Makes the list of webhook presets out of the folder they lie in, so that adding one is adding a file, and compiles what is
+//! set in the C library before the program starts.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
+    list_presets()?;
+    set_arenas();
+    Ok(())
+}
+
+/// `src/arenas.c`, linked as it is: nothing names it, so out of a library it would not be taken.
+fn set_arenas() {
+    let source = "src/arenas.c";
+    println!("cargo::rerun-if-changed={source}");
+    for object in cc::Build::new().file(source).compile_intermediates() {
+        println!("cargo::rustc-link-arg-bins={}", object.display());
+    }
+}
+
+fn list_presets() -> io::Result<()> {
     let root = env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?;
     let folder = Path::new(&root).join("src/channel/presets");
     println!("cargo::rerun-if-changed={}", folder.display());

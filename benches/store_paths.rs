@@ -124,6 +124,7 @@ impl Bench {
             fingerprint: self.key(),
             message_id: Some(new.message.id),
             conversation_id: None,
+            taken_back_at: None,
         };
         messages.iter().map(identity).collect()
     }

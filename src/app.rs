@@ -118,7 +118,8 @@ impl App {
                     &site.clock,
                     CancellationToken::new(),
                 )
-                .with_spool(open_spool(&site.config)?),
+                .with_spool(open_spool(&site.config)?)
+                .with_web(web(&site.config)?),
             ),
             supervisor: supervisor(&site, identity.worker)?,
             smtp: Arc::new(smtp_rules(&site.config)?),
@@ -230,9 +231,13 @@ fn media(site: &Site, wake: Wake) -> Result<Media, AppError> {
         clock: site.clock.clone(),
         ids: site.ids.clone(),
         wake,
-        web: Web::new(&network(&site.config)?)?,
+        web: web(&site.config)?,
         max_bytes: site.config.media.max_bytes,
     }))
+}
+
+fn web(config: &Config) -> Result<Web, AppError> {
+    Ok(Web::new(&network(config)?)?)
 }
 
 fn network(config: &Config) -> Result<imap::Network, imap::TlsSetupError> {

@@ -37,6 +37,8 @@ pub const NAME_CHARS: usize = 255;
 pub const WORD_CHARS: usize = 50;
 /// How far apart a webhook's timestamp and our clock may be, both ways, in seconds.
 pub const WEBHOOK_TOLERANCE_SECONDS: i64 = 300;
+/// How long a deletion waits for a message that has not come, in days: longer than any provider tries (Meta, seven).
+pub const TAKEN_BACK_DAYS: u32 = 30;
 /// How often a store transaction is tried again after a conflict.
 pub const STORE_ATTEMPTS: u32 = 8;
 /// Buckets that mailboxes are leased in.

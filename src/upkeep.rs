@@ -1,9 +1,10 @@
 //! What a worker tidies up in the background, every hour: raw sources, webhook requests, events and settled dead letters
-//! that are old enough, outcomes of UIDs that no mailbox has any more, and bytes of attachments that nothing points
+//! that are old enough, outcomes of UIDs that no mailbox has any more, deletions whose messages never came, and bytes of attachments that nothing points
 //! at. In small batches, so that nobody waits for it; several workers may do it at once.
 
 use crate::blobs::PackKind;
 use crate::ids::TenantId;
+use crate::limits::TAKEN_BACK_DAYS;
 use crate::site::Site;
 use crate::store::{Store, StoreError};
 use jiff::Timestamp;
@@ -33,6 +34,8 @@ pub struct Tidied {
     pub events: usize,
     /// Outcomes of UIDs.
     pub outcomes: usize,
+    /// Messages that were taken back and never came.
+    pub taken_back: usize,
     /// Stored bytes that nothing pointed at.
     pub blobs: usize,
     /// Pack files.
@@ -87,6 +90,9 @@ async fn tidy_tenant(site: &Site, tenant: TenantId, tidied: &mut Tidied) -> Resu
         tidied.events += forget(store, tenant, Old::Events(before)).await?;
     }
     tidied.outcomes += forget(store, tenant, Old::Outcomes).await?;
+    if let Some(before) = days_before(now, TAKEN_BACK_DAYS) {
+        tidied.taken_back += forget(store, tenant, Old::TakenBack(before)).await?;
+    }
     let mut after = None;
     loop {
         after = store.mark_unused_blobs(tenant, after, BATCH_ROWS, now).await?;
@@ -106,6 +112,7 @@ async fn tidy_tenant(site: &Site, tenant: TenantId, tidied: &mut Tidied) -> Resu
 enum Old {
     Events(Timestamp),
     Outcomes,
+    TakenBack(Timestamp),
     Blobs(Timestamp),
 }
 
@@ -116,6 +123,7 @@ async fn forget(store: &Store, tenant: TenantId, old: Old) -> Result<usize, Stor
         let forgotten = match old {
             Old::Events(before) => store.prune_events(tenant, before, BATCH_ROWS).await?,
             Old::Outcomes => store.prune_ledger(tenant, BATCH_ROWS).await?,
+            Old::TakenBack(before) => store.prune_taken_back(tenant, before, BATCH_ROWS).await?,
             Old::Blobs(before) => store.prune_unused_blobs(tenant, before, BATCH_ROWS).await?,
         };
         all += forgotten;

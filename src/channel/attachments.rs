@@ -3,8 +3,8 @@
 
 use super::body::FilePart;
 use super::condition::{Condition, Found};
+use super::convert::decode_base64;
 use super::error::Fault;
-use super::map::decode_base64;
 use super::selectors::{Fallbacks, Scope, Selector};
 use super::settings::Table;
 use crate::envelope::{AttachmentSource, ChannelAttachment};

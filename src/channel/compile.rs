@@ -2,20 +2,17 @@
 //! request finds nothing left to go wrong but itself.
 
 use super::answer::Answer;
-use super::body::Document;
 use super::condition::Condition;
-use super::error::{Fault, Refused, SpecError, Unreadable};
-use super::handshake::{Challenge, Handshake};
-use super::map::{self, Map};
+use super::error::{Fault, SpecError};
+use super::handshake::Handshake;
+use super::map::Map;
 use super::media::Media;
 use super::network::Network;
-use super::normalized::{Item, Normalized};
+use super::preset;
 use super::proofs::{secrets, verifiers};
-use super::request::Received;
-use super::selectors::{Fallbacks, Scope, Selector};
+use super::selectors::{Fallbacks, Selector};
 use super::settings::Table;
 use super::verify::Verifier;
-use super::{generic, preset, sns};
 use crate::limits::WEBHOOK_BODY_BYTES;
 use crate::model::JsonMap;
 use serde_json::Value;
@@ -23,24 +20,24 @@ use serde_json::Value;
 /// What a surface does with webhooks. Immutable; shared between requests.
 #[derive(Debug)]
 pub struct Channel {
-    provider: String,
-    verifiers: Vec<Verifier>,
-    handshakes: Vec<Handshake>,
-    shape: Shape,
-    delivery_id: Option<Fallbacks>,
-    answer: Answer,
-    limits: Limits,
-    media: Media,
-    kept_headers: Vec<Box<str>>,
-    kept_query: Vec<Box<str>>,
-    warnings: Vec<String>,
-    retries_unsigned: bool,
-    confirms: bool,
+    pub(super) provider: String,
+    pub(super) verifiers: Vec<Verifier>,
+    pub(super) handshakes: Vec<Handshake>,
+    pub(super) shape: Shape,
+    pub(super) delivery_id: Option<Fallbacks>,
+    pub(super) answer: Answer,
+    pub(super) limits: Limits,
+    pub(super) media: Media,
+    pub(super) kept_headers: Vec<Box<str>>,
+    pub(super) kept_query: Vec<Box<str>>,
+    pub(super) warnings: Vec<String>,
+    pub(super) retries_unsigned: bool,
+    pub(super) confirms: bool,
 }
 
 /// How bodies are read.
 #[derive(Debug)]
-enum Shape {
+pub(super) enum Shape {
     Generic,
     Mapped {
         maps: Vec<Map>,
@@ -60,16 +57,6 @@ pub struct Limits {
     pub requests_per_minute: Option<u32>,
     /// Sender addresses; empty means any.
     pub allow: Vec<Network>,
-}
-
-/// A request whose sender is proved.
-#[derive(Debug)]
-pub struct Proof {
-    /// A token that may be used for one body only.
-    pub once: Option<String>,
-    /// The position of the secret that proved it, for logs.
-    pub key: Option<usize>,
-    document: Option<Result<Document, Unreadable>>,
 }
 
 impl Channel {
@@ -127,127 +114,6 @@ impl Channel {
     #[must_use]
     pub fn kept_query(&self) -> &[Box<str>] {
         &self.kept_query
-    }
-
-    /// The answer to a GET handshake, if this request is one.
-    #[must_use]
-    pub fn challenge(&self, request: &Received<'_>) -> Option<Challenge> {
-        self.handshakes
-            .iter()
-            .filter(|handshake| handshake.is_get())
-            .find_map(|one| one.answer(request, None))
-    }
-
-    /// Whether it answers any GET handshake.
-    #[must_use]
-    pub fn has_challenge(&self) -> bool {
-        self.handshakes.iter().any(Handshake::is_get)
-    }
-
-    /// Checks the proof of a request, over the raw bytes.
-    ///
-    /// # Errors
-    /// [`Refused`], for counters; the client hears none of it.
-    pub fn verify(&self, request: &Received<'_>) -> Result<Proof, Refused> {
-        self.verify_by(request, None)
-    }
-
-    /// Where the provider's public keys are that this request is checked by; none for most providers.
-    #[must_use]
-    pub fn keys_address(&self, request: &Received<'_>) -> Option<String> {
-        if !self.verifiers.iter().any(Verifier::takes_keys) {
-            return None;
-        }
-        let document = Document::read(request.headers.get("content-type"), request.body).ok();
-        self.verifiers.iter().find_map(|verifier| verifier.keys_address(document.as_ref()))
-    }
-
-    /// Whether a request without any proof is to be answered so that the provider sends it again.
-    #[must_use]
-    pub fn asks_again(&self) -> bool {
-        self.retries_unsigned
-    }
-
-    /// An address that has to be asked for once to confirm that the provider may send here.
-    #[must_use]
-    pub fn confirmation(&self, document: &Document) -> Option<String> {
-        self.confirms.then(|| sns::confirmation(document)).flatten()
-    }
-
-    /// [`Self::verify`] with what stands at [`Self::keys_address`].
-    ///
-    /// # Errors
-    /// [`Refused`], for counters; the client hears none of it.
-    pub fn verify_by(&self, request: &Received<'_>, keys: Option<&[u8]>) -> Result<Proof, Refused> {
-        let read = || Document::read(request.headers.get("content-type"), request.body);
-        let document = self.verifiers.iter().any(Verifier::needs_document).then(read);
-        let known = document.as_ref().and_then(|document| document.as_ref().ok());
-        let mut refused = Refused::Missing;
-        for verifier in &self.verifiers {
-            match verifier.check(request, known, keys) {
-                Ok(verified) => return Ok(Proof { once: verified.once, key: verified.key, document }),
-                // The most telling reason: a missing header says least.
-                Err(reason) if reason != Refused::Missing => refused = reason,
-                Err(_) => {}
-            }
-        }
-        Err(refused)
-    }
-
-    /// Reads the body, unless the proof has needed it already.
-    ///
-    /// # Errors
-    /// [`Unreadable`].
-    pub fn read(&self, request: &Received<'_>, proof: Proof) -> Result<Document, Unreadable> {
-        let document = match proof.document {
-            Some(document) => document?,
-            None => Document::read(request.headers.get("content-type"), request.body)?,
-        };
-        let Shape::Mapped { unwrap, open, .. } = &self.shape else { return Ok(document) };
-        let document = match unwrap {
-            Some(pointer) => document.unwrapped(pointer)?,
-            None => document,
-        };
-        Ok(document.opened(open))
-    }
-
-    /// Reads the body of a request that was verified when it came.
-    ///
-    /// # Errors
-    /// [`Unreadable`].
-    pub fn read_again(&self, request: &Received<'_>) -> Result<Document, Unreadable> {
-        self.read(request, Proof { once: None, key: None, document: None })
-    }
-
-    /// The answer to a handshake in the body, if this request is one.
-    #[must_use]
-    pub fn ping(&self, request: &Received<'_>, document: &Document) -> Option<Challenge> {
-        let posted = self.handshakes.iter().filter(|handshake| !handshake.is_get());
-        posted.into_iter().find_map(|one| one.answer(request, Some(document)))
-    }
-
-    /// Takes a body apart into messages.
-    ///
-    /// # Errors
-    /// [`Unreadable`] when nothing of it can be read.
-    pub fn normalize(&self, request: &Received<'_>, document: Document) -> Result<Normalized, Unreadable> {
-        if let Some(mail) = document.as_mail() {
-            return Ok(Normalized {
-                items: vec![(0, Item::Mail { raw: mail.clone(), linked: Vec::new() })],
-                ..Normalized::default()
-            });
-        }
-        match &self.shape {
-            Shape::Generic => {
-                let scope = Scope::new(&Value::Null, request, &[]);
-                let id = self.delivery_id.as_ref().and_then(|id| id.filled(&scope));
-                generic::normalize(document, request.received_at, id.as_deref())
-            }
-            Shape::Mapped { maps, recognized, accounts, .. } => {
-                map::normalize(maps, recognized, accounts, &document, request)
-            }
-        }
-        .map(Normalized::numbered)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Converters of the mapping language: times and directions. A time in the wrong unit or of an
+//! Converters of the mapping language: times, directions, base64. A time in the wrong unit or of an
 //! absurd year is no time (the arrival stands in), never a wrong one.
 
 use super::error::Fault;
@@ -6,6 +6,9 @@ use super::selectors::{Fallbacks, Scope};
 use super::settings::Table;
 use crate::envelope::ChannelMessage;
 use crate::model::message::Direction;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use jiff::civil::DateTime;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
@@ -162,6 +165,20 @@ impl DirectionRule {
             }
         });
     }
+}
+
+/// Base64 with or without line breaks and padding.
+pub(super) fn decode_base64(text: &str) -> Option<Bytes> {
+    let engine = base64::engine::GeneralPurpose::new(
+        &base64::alphabet::STANDARD,
+        base64::engine::general_purpose::GeneralPurposeConfig::new()
+            .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
+    );
+    if let Ok(bytes) = STANDARD.decode(text) {
+        return Some(bytes.into());
+    }
+    let packed: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    engine.decode(packed).ok().map(Bytes::from)
 }
 
 #[cfg(test)]

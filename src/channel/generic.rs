@@ -3,8 +3,8 @@
 
 use super::body::{Document, FilePart};
 use super::convert;
+use super::convert::decode_base64;
 use super::error::{Detail, Unreadable};
-use super::map::decode_base64;
 use super::normalized::{Broken, Item, Normalized};
 use crate::envelope::{AttachmentSource, ChannelAttachment, ChannelMessage};
 use crate::limits::{

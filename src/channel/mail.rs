@@ -3,8 +3,8 @@
 //! What is put together is RFC 5322 with 8-bit headers (RFC 6532) and base64 bodies: nothing that a
 //! field says can end a header or a part.
 
+use super::convert::decode_base64;
 use super::error::{Detail, Fault};
-use super::map::decode_base64;
 use super::selectors::{Fallbacks, Scope};
 use super::settings::Table;
 use crate::envelope::{AttachmentSource, ChannelAttachment, ChannelMessage};

@@ -1,25 +1,19 @@
-//! Mappings: from a body of any shape to messages, by selectors. A malformed item stands alone in
-//! [`Normalized::broken`]; its neighbours go on.
+//! Mappings: from one item of a body to a message, by selectors. Which items there are is `walk`'s.
 
+use super::aliases::AliasRule;
 use super::attachments::AttachmentRule;
-use super::body::Document;
 use super::condition::{Condition, Found};
 use super::convert::{DirectionRule, TimeRule};
-use super::error::{Detail, Fault, Unreadable};
+use super::error::{Detail, Fault};
 use super::mail::MailRule;
-use super::normalized::{Broken, Item, Normalized};
-use super::request::Received;
+use super::normalized::Item;
 use super::selectors::{Fallbacks, Scope, Selector};
 use super::settings::Table;
-use crate::envelope::{Alias, Change, ChangeKind, ChannelMessage};
+use crate::envelope::{Change, ChangeKind, ChannelMessage};
 use crate::limits::{EXTERNAL_ID_CHARS, WEBHOOK_MESSAGES};
 use crate::model::JsonMap;
 use crate::model::message::Role;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use serde_json::Value;
-use std::collections::HashSet;
 
 /// One compiled `map` object.
 #[derive(Debug)]
@@ -53,12 +47,6 @@ pub(super) struct Map {
     role: Option<Role>,
     /// Which of our accounts with the provider it is for.
     account: Option<Fallbacks>,
-}
-
-#[derive(Debug)]
-struct AliasRule {
-    thread: Option<Fallbacks>,
-    participant: Option<Fallbacks>,
 }
 
 impl Map {
@@ -168,8 +156,15 @@ impl Map {
         self.metadata.iter().chain(&self.context).for_each(|(_, field)| field.each_selector(visit));
     }
 
+    /// Whether `each` finds no item because the list it looks into is there and empty.
+    pub fn is_empty_list(&self, root: &Scope<'_>) -> bool {
+        self.each_parents.iter().any(
+            |parent| matches!(parent.first(root).as_deref(), Some(Value::Array(items)) if items.is_empty()),
+        )
+    }
+
     /// The items that this map looks at.
-    fn scopes<'a>(&self, root: Scope<'a>) -> Vec<Scope<'a>> {
+    pub fn scopes<'a>(&self, root: Scope<'a>) -> Vec<Scope<'a>> {
         self.each.iter().fold(vec![root], |scopes, each| {
             scopes
                 .iter()
@@ -182,7 +177,7 @@ impl Map {
     }
 
     /// Whether the item at hand is for this map. `Err` names the condition that found nothing.
-    fn wants(&self, scope: &Scope<'_>, accounts: &[String]) -> Result<bool, &str> {
+    pub fn wants(&self, scope: &Scope<'_>, accounts: &[String]) -> Result<bool, &str> {
         for condition in &self.when {
             match condition.check(scope) {
                 Found::Holds => {}
@@ -198,7 +193,7 @@ impl Map {
     }
 
     /// Reads the item at hand.
-    fn read(&self, scope: &Scope<'_>) -> Result<Item, Vec<Detail>> {
+    pub fn read(&self, scope: &Scope<'_>) -> Result<Item, Vec<Detail>> {
         if let Some(mail) = &self.mail {
             if let Some(whole) = mail.whole(scope) {
                 return whole.map(|raw| Item::Mail { raw, linked: Vec::new() });
@@ -277,116 +272,6 @@ impl Map {
     }
 }
 
-impl AliasRule {
-    fn compile(table: &Table<'_>) -> Result<Self, Fault> {
-        let made = Self {
-            thread: Fallbacks::optional(table, "thread")?,
-            participant: Fallbacks::optional(table, "participant")?,
-        };
-        table.finish()?;
-        if made.thread.is_none() && made.participant.is_none() {
-            return Err(table.fault("thread", "is required, or participant"));
-        }
-        Ok(made)
-    }
-
-    /// The alias, if every id that it names is there.
-    fn read(&self, scope: &Scope<'_>) -> Option<Alias> {
-        let get = |field: &Option<Fallbacks>| match field {
-            Some(field) => field.filled(scope).map(Some),
-            None => Some(None),
-        };
-        let (thread, participant) = (get(&self.thread)?, get(&self.participant)?);
-        let fits =
-            |id: &Option<String>| id.as_ref().is_none_or(|id| id.chars().nth(EXTERNAL_ID_CHARS).is_none());
-        (fits(&thread) && fits(&participant)).then_some(Alias { thread, participant })
-    }
-}
-
 fn values(fields: &[(String, Fallbacks)], scope: &Scope<'_>) -> JsonMap {
     fields.iter().filter_map(|(name, field)| Some((name.clone(), field.value(scope)?.into_owned()))).collect()
-}
-
-/// Base64 with or without line breaks and padding.
-pub(super) fn decode_base64(text: &str) -> Option<Bytes> {
-    let engine = base64::engine::GeneralPurpose::new(
-        &base64::alphabet::STANDARD,
-        base64::engine::general_purpose::GeneralPurposeConfig::new()
-            .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
-    );
-    if let Ok(bytes) = STANDARD.decode(text) {
-        return Some(bytes.into());
-    }
-    let packed: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    engine.decode(packed).ok().map(Bytes::from)
-}
-
-/// Reads a body by its maps. `recognized` says that the body is of the provider's shape although no
-/// item came of it; `accounts`, that only items for these of our accounts are messages.
-pub(super) fn normalize(
-    maps: &[Map],
-    recognized: &[Condition],
-    accounts: &[String],
-    document: &Document,
-    request: &Received<'_>,
-) -> Result<Normalized, Unreadable> {
-    let root = Scope::new(document.value().unwrap_or(&Value::Null), request, document.files());
-    let mut out = Normalized::default();
-    let (mut taken, mut skipped) = (HashSet::new(), HashSet::new());
-    let mut shapeless = Vec::new();
-    let mut next = 0_u32..;
-    for map in maps {
-        for scope in map.scopes(root.clone()) {
-            let position = next.next().unwrap_or(u32::MAX);
-            if out.items.len() + out.broken.len() >= WEBHOOK_MESSAGES {
-                return Err(Unreadable::at(
-                    "",
-                    format!("the body holds more than {WEBHOOK_MESSAGES} messages"),
-                ));
-            }
-            let address = std::ptr::from_ref(scope.item());
-            match map.wants(&scope, accounts) {
-                Ok(true) => {
-                    // What holds a message is not ignored either.
-                    taken.extend(scope.items().map(std::ptr::from_ref));
-                    match map.read(&scope) {
-                        Ok(item) => out.items.push((position, item)),
-                        Err(details) => out.broken.push(Broken { position, details }),
-                    }
-                }
-                Ok(false) => {
-                    skipped.insert(address);
-                }
-                Err(key) => shapeless.push((address, position, key)),
-            }
-        }
-    }
-    // Nothing that is known as a message or as none: somebody has to look at it.
-    shapeless.retain(|(address, ..)| !taken.contains(address) && !skipped.contains(address));
-    if !taken.is_empty() || !skipped.is_empty() {
-        for (_, position, key) in shapeless.drain(..).take(WEBHOOK_MESSAGES) {
-            out.broken.push(Broken { position, details: vec![Detail::new(key, "nothing is there")] });
-        }
-    }
-    out.ignored = u32::try_from(skipped.difference(&taken).count()).unwrap_or(u32::MAX);
-    if out.items.is_empty() && out.broken.is_empty() && out.ignored == 0 {
-        let known = !recognized.is_empty()
-            && recognized.iter().all(|condition| condition.check(&root) == Found::Holds);
-        if known || (shapeless.is_empty() && maps.iter().any(|map| map.is_empty_list(&root))) {
-            out.ignored = 1;
-        } else {
-            let key = shapeless.first().map_or("map.each", |(_, _, key)| key);
-            return Err(Unreadable::at(key, "nothing is there"));
-        }
-    }
-    Ok(out)
-}
-
-impl Map {
-    /// Whether `each` finds no item because the list it looks into is there and empty.
-    fn is_empty_list(&self, root: &Scope<'_>) -> bool {
-        self.each_parents.iter().any(
-            |parent| matches!(parent.first(root).as_deref(), Some(Value::Array(items)) if items.is_empty()),
-        )
-    }
 }

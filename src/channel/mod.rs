@@ -5,6 +5,7 @@
 //! A provider whose webhooks are JSON is a TOML document in `presets/`, in the language that a user
 //! writes for a `custom` surface.
 
+mod aliases;
 mod answer;
 mod attachments;
 mod body;
@@ -34,16 +35,18 @@ mod signature;
 mod signed;
 mod sns;
 mod standard;
+mod steps;
 mod template;
 mod trial;
 mod verify;
+mod walk;
 
 #[cfg(test)]
 mod tests;
 
 pub use answer::Answer;
 pub use body::{Document, FilePart};
-pub use compile::{Channel, Limits, Proof, resolve_environment};
+pub use compile::{Channel, Limits, resolve_environment};
 pub use error::{Detail, Refused, SpecError, Unreadable};
 pub use handshake::Challenge;
 pub use media::{Media, MediaPlan, MediaRequest};
@@ -52,6 +55,7 @@ pub use normalized::{Broken, Item, Normalized};
 pub use preset::names as preset_names;
 pub use record::{Record, generic_json, item_json};
 pub use request::{HeaderList, Headers, Received, allowed_headers};
+pub use steps::Proof;
 pub use trial::{Trial, trial};
 
 #[cfg(doc)]

@@ -53,7 +53,7 @@ impl PublicKey {
             Some((_, rest)) => rest.split_once("-----")?.1.split_once("-----END ")?.0,
             None => &text,
         };
-        let der = super::map::decode_base64(coded)?;
+        let der = super::convert::decode_base64(coded)?;
         Self::of_info(&der).or_else(|| Self::of_certificate(&der))
     }
 

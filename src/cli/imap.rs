@@ -84,7 +84,8 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<Exi
     match command {
         Command::Verify(arguments) => verify(&arguments, config).await,
         Command::Start(arguments) => {
-            let answer = ask_with_body(&arguments, "start", config).await?;
+            let body = read_body(&arguments.body)?;
+            let answer = ask_with_body(&arguments, "start", &body, config).await?;
             show(&answer, &["success"], arguments.json);
             Ok(ExitCode::SUCCESS)
         }
@@ -134,15 +135,22 @@ async fn ask(one: &One, method: Method, action: &str, config: &Config) -> anyhow
     worker.ask(method, &format!("/v1/messaging/imap/{id}/{action}"), body.as_ref()).await
 }
 
-async fn ask_with_body(arguments: &WithBody, action: &str, config: &Config) -> anyhow::Result<Value> {
-    let body = read_body(&arguments.body)?;
+async fn ask_with_body(
+    arguments: &WithBody,
+    action: &str,
+    body: &Value,
+    config: &Config,
+) -> anyhow::Result<Value> {
     let worker = Worker::new(&arguments.worker, config)?;
     let id = cell(&find(&worker, &arguments.surface).await?, "id");
-    worker.ask(Method::POST, &format!("/v1/messaging/imap/{id}/{action}"), Some(&body)).await
+    worker.ask(Method::POST, &format!("/v1/messaging/imap/{id}/{action}"), Some(body)).await
 }
 
 async fn verify(arguments: &WithBody, config: &Config) -> anyhow::Result<ExitCode> {
-    let answer = ask_with_body(arguments, "verify", config).await?;
+    let body = read_body(&arguments.body)?;
+    let answer = ask_with_body(arguments, "verify", &body, config).await?;
+    // What was not named was not tried, and the API calls that a success: nothing failed.
+    let is_named = |part: &str| body.get(format!("{part}Host")).is_some_and(|host| !host.is_null());
     let failed =
         |part: &str| answer.pointer(&format!("/{part}/success")).and_then(Value::as_bool) == Some(false);
     if arguments.json {
@@ -150,7 +158,11 @@ async fn verify(arguments: &WithBody, config: &Config) -> anyhow::Result<ExitCod
     } else {
         for part in ["imap", "smtp"] {
             let result = answer.get(part).unwrap_or(&Value::Null);
-            let words = if failed(part) { cell(result, "error") } else { "ok".to_owned() };
+            let words = match (failed(part), is_named(part)) {
+                (true, _) => cell(result, "error"),
+                (false, true) => "ok".to_owned(),
+                (false, false) => "not configured".to_owned(),
+            };
             say(&format!("{part}  {words}"));
         }
     }

@@ -37,6 +37,7 @@ use crate::secret::Sealer;
 use crate::spool::Spool;
 use crate::store::Store;
 use crate::supervisor::Supervisor;
+use crate::web::Web;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
@@ -115,6 +116,12 @@ impl Services {
     #[must_use]
     pub fn with_spool(self, spool: Option<Spool>) -> Self {
         Self { outage: Outage::new(spool), ..self }
+    }
+
+    /// The same, asking providers for the keys that they publish by `web`.
+    #[must_use]
+    pub fn with_web(self, web: Web) -> Self {
+        Self { receivers: self.receivers.with_web(web), ..self }
     }
 }
 

@@ -279,6 +279,16 @@ impl Error {
         }
     }
 
+    /// Whether the server has too many connections of this account ("Too many simultaneous connections", Dovecot's
+    /// "Maximum number of connections from user+IP exceeded").
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        let (Self::Refused { words, class, .. } | Self::Bye { words, class, .. }) = self else {
+            return false;
+        };
+        *class == ErrorClass::Throttle && words.to_ascii_lowercase().contains("connections")
+    }
+
     /// The size in bytes a literal was announced with, where that was over the bound.
     #[must_use]
     pub const fn oversized_literal(&self) -> Option<u64> {

@@ -16,7 +16,8 @@ const EDITS_KEPT: usize = 20;
 /// Characters of each that are kept.
 const EDIT_CHARS: usize = 10_000;
 
-const DELETED_AT: &str = "deletedAt";
+/// Since when a message is taken back, in its metadata.
+pub(super) const DELETED_AT: &str = "deletedAt";
 const EDITED_AT: &str = "editedAt";
 const EDITS: &str = "edits";
 
@@ -29,7 +30,7 @@ impl Writing<'_> {
             let id = match fate {
                 Fate::Known(identity) => identity.message_id,
                 Fate::CopyOfNew(position) => self.fresh.get(*position).map(|it| it.read.id),
-                Fate::New(_) | Fate::Nothing => None,
+                Fate::New(_) | Fate::Early => None,
             };
             changes.extend(id.map(|id| (id, change, &read.message)));
         }

@@ -8,6 +8,7 @@
 mod attempt;
 mod changes;
 mod complete;
+mod early;
 mod gather;
 mod mailbox;
 mod prepare;
@@ -15,6 +16,7 @@ mod quarantine;
 mod sources;
 mod tally;
 mod unit;
+mod watch;
 mod write;
 
 pub use gather::{Gather, Intake, IntakeError};

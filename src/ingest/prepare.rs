@@ -1,5 +1,6 @@
 //! Reading a batch: the part that costs processor time, away from the store and off the event loop.
 
+use super::watch::{self, Readers, read_all};
 use super::{IngestError, Pipeline};
 use crate::blobs::Entry;
 use crate::envelope::{Envelope, Payload};
@@ -17,7 +18,7 @@ use std::sync::Arc;
 const INLINE_BYTES: usize = 64 * 1024;
 
 /// What stands or falls together: one webhook request with its messages, or one mail.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Item {
     /// The request as received.
     pub delivery: Option<Delivery>,
@@ -72,15 +73,18 @@ impl Pipeline {
         if bytes < INLINE_BYTES {
             return Ok(read_items(items, &settings, &ids));
         }
-        let mut parts = Vec::new();
-        for part in halves(items) {
+        let [first, second] = halves(items).map(|part| {
             let (settings, ids) = (settings.clone(), ids.clone());
-            parts.push(tokio::task::spawn_blocking(move || read_items(part, &settings, &ids)));
-        }
-        let mut prepared = Vec::new();
-        for part in parts {
-            prepared.extend(part.await.map_err(|_| IngestError::Stopping)?);
-        }
+            let (of_bare, for_bare) = (settings.clone(), ids.clone());
+            let readers = Readers {
+                read: move |item| read_item(item, &settings, &ids),
+                give_up: move |item| read_bare(item, &of_bare, &for_bare),
+            };
+            read_all(part, watch::LIMIT, readers)
+        });
+        let (first, second) = tokio::join!(first, second);
+        let mut prepared = first.ok_or(IngestError::Stopping)?;
+        prepared.extend(second.ok_or(IngestError::Stopping)?);
         Ok(prepared)
     }
 }
@@ -103,18 +107,32 @@ fn read_items(
     settings: &HashMap<SurfaceId, Arc<SurfaceSettings>>,
     ids: &Ids,
 ) -> Vec<Prepared> {
-    let read_item = |item: Item| {
-        let read_one = |envelope: Envelope| {
-            let settings = settings.get(&envelope.surface_id)?;
-            Some(Arc::new(read(envelope, settings, ids)))
-        };
-        Prepared {
-            delivery: item.delivery,
-            dead_letters: item.dead_letters,
-            messages: item.envelopes.into_iter().filter_map(read_one).collect(),
-        }
+    items.into_iter().map(|item| read_item(item, settings, ids)).collect()
+}
+
+fn read_item(item: Item, settings: &HashMap<SurfaceId, Arc<SurfaceSettings>>, ids: &Ids) -> Prepared {
+    let read_one = |envelope: Envelope| {
+        let settings = settings.get(&envelope.surface_id)?;
+        Some(Arc::new(read(envelope, settings, ids)))
     };
-    items.into_iter().map(read_item).collect()
+    Prepared {
+        delivery: item.delivery,
+        dead_letters: item.dead_letters,
+        messages: item.envelopes.into_iter().filter_map(read_one).collect(),
+    }
+}
+
+/// The same with headers alone, for an item that could not be read in time.
+fn read_bare(item: Item, settings: &HashMap<SurfaceId, Arc<SurfaceSettings>>, ids: &Ids) -> Prepared {
+    let read_one = |envelope: Envelope| {
+        let settings = settings.get(&envelope.surface_id)?;
+        Some(Arc::new(read_head(bare(&envelope), settings, ids.next(), ids)))
+    };
+    Prepared {
+        delivery: item.delivery,
+        dead_letters: item.dead_letters,
+        messages: item.envelopes.into_iter().filter_map(read_one).collect(),
+    }
 }
 
 fn read(envelope: Envelope, settings: &SurfaceSettings, ids: &Ids) -> Read {
@@ -123,10 +141,15 @@ fn read(envelope: Envelope, settings: &SurfaceSettings, ids: &Ids) -> Read {
     let whole = catch_unwind(AssertUnwindSafe(|| finish(inbound::normalize(envelope, settings), id, ids)));
     whole.unwrap_or_else(|_| {
         tracing::error!(message.id = %id, "reading a message failed; it is kept with its headers alone");
-        let mut message = inbound::normalize(fallback, settings);
-        message.content = String::new();
-        finish(message, id, ids)
+        read_head(fallback, settings, id, ids)
     })
+}
+
+/// Reads what [`bare`] has left of an envelope.
+fn read_head(bare: Envelope, settings: &SurfaceSettings, id: MessageId, ids: &Ids) -> Read {
+    let mut message = inbound::normalize(bare, settings);
+    message.content = String::new();
+    finish(message, id, ids)
 }
 
 /// The envelope with only the head of its source: what is read when reading the whole fails.

@@ -1,5 +1,6 @@
 //! One batch, one transaction: find, decide, write. Begun and ended in [`Unit::run`].
 
+use super::early::Early;
 use super::prepare::{Prepared, Read};
 use super::sources::Kept;
 use super::write::Writing;
@@ -13,6 +14,7 @@ use crate::model::key::KeyHash;
 use crate::model::message::Direction;
 use crate::store::ingest::{Identity, ThreadKey};
 use crate::store::looking::Wanted;
+use crate::store::taken_back::TakenBack;
 use crate::store::{Store, StoreError, Tx};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -34,6 +36,8 @@ pub(super) struct Fresh<'a> {
     pub read: &'a Read,
     pub identity: KeyHash,
     pub external_message_id: String,
+    /// When its author took it back, before it came; and whether its identity is stored already for that.
+    pub taken_back: Option<(Timestamp, bool)>,
     /// Its external id was taken by a different message.
     pub is_second: bool,
     /// A copy of it was found among what we sent.
@@ -54,8 +58,16 @@ pub(super) enum Fate {
     CopyOfNew(usize),
     /// A copy of what is stored.
     Known(Identity),
-    /// It takes a message back that is not here.
-    Nothing,
+    /// It takes a message back that is not here yet.
+    Early,
+}
+
+/// The messages of a batch, told apart.
+struct Triage<'r> {
+    fates: Vec<Fate>,
+    fresh: Vec<Fresh<'r>>,
+    /// What was taken back and has not come.
+    taken_back: Vec<TakenBack>,
 }
 
 impl Unit<'_> {
@@ -68,7 +80,7 @@ impl Unit<'_> {
         let reads: Vec<&Read> =
             self.items.iter().flat_map(|item| &item.messages).map(AsRef::as_ref).collect();
         let looked = tx.look(self.tenant, &wanted(&reads)).await?;
-        let (fates, mut fresh) = self.triage(&mut tx, &reads, looked.identities).await?;
+        let Triage { fates, mut fresh, taken_back } = self.triage(&mut tx, &reads, looked.identities).await?;
         let found = self.find(&mut tx, &fresh, &looked.keys, looked.states).await?;
         let met = looked.known;
         let candidates = candidates(&mut fresh, &found, &met);
@@ -79,6 +91,7 @@ impl Unit<'_> {
             reads: &reads,
             fates: &fates,
             fresh: &fresh,
+            taken_back: &taken_back,
             found: &found,
             decision: &decision,
             met: &met,
@@ -94,17 +107,18 @@ impl Unit<'_> {
         tx: &mut Tx,
         reads: &[&'r Read],
         identities: Vec<Identity>,
-    ) -> Result<(Vec<Fate>, Vec<Fresh<'r>>), StoreError> {
+    ) -> Result<Triage<'r>, StoreError> {
         let mut known = by_place(identities);
         let seconds = seconds(reads, &known);
         if !seconds.is_empty() {
             known.extend(by_place(tx.find_identities(self.tenant, &seconds).await?));
         }
+        let mut early = Early::among(&mut known);
         let mut fates = Vec::with_capacity(reads.len());
         let mut fresh: Vec<Fresh<'r>> = Vec::new();
         let mut in_batch: HashMap<(SurfaceId, KeyHash), usize> = HashMap::new();
         for read in reads {
-            let fate = place(read, &known, &mut in_batch, &mut fresh);
+            let fate = place(read, &known, &mut early, &mut in_batch, &mut fresh);
             if let Fate::CopyOfNew(position) = fate
                 && let Some(first) = fresh.get_mut(position)
             {
@@ -112,7 +126,7 @@ impl Unit<'_> {
             }
             fates.push(fate);
         }
-        Ok((fates, fresh))
+        Ok(Triage { fates, fresh, taken_back: early.left() })
     }
 
     /// Everything the new messages' keys lead to, locked.
@@ -244,6 +258,7 @@ impl Claim {
 fn place<'r>(
     read: &'r Read,
     known: &HashMap<(SurfaceId, KeyHash), Identity>,
+    early: &mut Early,
     in_batch: &mut HashMap<(SurfaceId, KeyHash), usize>,
     fresh: &mut Vec<Fresh<'r>>,
 ) -> Fate {
@@ -268,11 +283,12 @@ fn place<'r>(
             if same(first.read.message.fingerprint) {
                 return Fate::CopyOfNew(position);
             }
-        } else if read.message.deletes() {
-            return Fate::Nothing;
+        } else if let Some(change) = read.message.change.filter(|_| read.message.deletes()) {
+            early.note(place, read.message.fingerprint, change.at.min(read.message.received_at));
+            return Fate::Early;
         } else {
             in_batch.insert(place, fresh.len());
-            fresh.push(Fresh::of(read, claim));
+            fresh.push(Fresh { taken_back: early.take(place), ..Fresh::of(read, claim) });
             return Fate::New(fresh.len() - 1);
         }
     }
@@ -286,6 +302,7 @@ impl<'r> Fresh<'r> {
             read,
             identity: claim.identity,
             external_message_id: claim.external_message_id,
+            taken_back: None,
             is_second: claim.is_second,
             outbound: read.message.sent_copy,
             met: false,

@@ -1,5 +1,6 @@
 //! Writing what was decided: each table once, whatever the size of the batch.
 
+use super::changes::DELETED_AT;
 use super::prepare::Prepared;
 use super::tally::Tally;
 use super::unit::{Fate, Fresh, Unit};
@@ -15,6 +16,7 @@ use crate::model::message::{Direction, Message, Role};
 use crate::store::deliveries::{DeadLetter, Delivery};
 use crate::store::ingest::{ConversationChange, Identity, NewMessage, ThreadKey};
 use crate::store::outbox::{Event, EventKind};
+use crate::store::taken_back::TakenBack;
 use crate::store::{StoreError, Tx};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -24,6 +26,8 @@ pub(super) struct Writing<'a> {
     pub reads: &'a [&'a Read],
     pub fates: &'a [Fate],
     pub fresh: &'a [Fresh<'a>],
+    /// Messages that were taken back and have not come.
+    pub taken_back: &'a [TakenBack],
     pub found: &'a Found,
     pub decision: &'a Decision,
     /// People known in conversations: they are not written again.
@@ -151,18 +155,22 @@ impl Writing<'_> {
     async fn write_messages(&self, tx: &mut Tx) -> Result<()> {
         let tenant = self.unit.tenant;
         let mut identities = Vec::with_capacity(self.fresh.len());
+        let mut waited = Vec::new();
         let mut messages = Vec::with_capacity(self.fresh.len());
         let mut people: BTreeMap<(ConversationId, String), Participant> = BTreeMap::new();
         let mut attachments: HashMap<MessageId, Vec<Attachment>> = HashMap::new();
         let mut media: Vec<(SurfaceId, AttachmentId)> = Vec::new();
         for (it, placement) in self.placed() {
             let message = &it.read.message;
-            identities.push(Identity {
+            let waits = it.taken_back.is_some_and(|(_, is_stored)| is_stored);
+            let of = if waits { &mut waited } else { &mut identities };
+            of.push(Identity {
                 surface_id: message.surface_id,
                 key: it.identity,
                 fingerprint: message.fingerprint,
                 message_id: Some(it.read.id),
                 conversation_id: Some(placement.conversation_id),
+                taken_back_at: None,
             });
             messages.push(self.message(it, *placement));
             for who in message.author.iter().filter(|_| !it.outbound).chain(&message.counterpart) {
@@ -181,6 +189,8 @@ impl Writing<'_> {
         let newcomers = people.into_iter().filter(|(place, _)| !self.met.contains(place));
         let people: Vec<_> = newcomers.map(|((id, _), who)| (id, who)).collect();
         tx.insert_identities(tenant, &identities).await?;
+        tx.claim_taken_back(tenant, &waited).await?;
+        tx.insert_takings_back(tenant, self.taken_back).await?;
         tx.insert_messages(tenant, &messages).await?;
         tx.insert_participants(tenant, &people, self.unit.now).await?;
         tx.insert_attachments(tenant, &attachments).await?;
@@ -218,7 +228,7 @@ impl Writing<'_> {
         let copies: Vec<MessageId> = known
             .filter_map(|(fate, _)| match fate {
                 Fate::Known(identity) => identity.message_id,
-                Fate::New(_) | Fate::CopyOfNew(_) | Fate::Nothing => None,
+                Fate::New(_) | Fate::CopyOfNew(_) | Fate::Early => None,
             })
             .collect();
         if copies.is_empty() {
@@ -326,7 +336,7 @@ impl Writing<'_> {
         match fate {
             Fate::New(position) => new(*position, read.outcome_when_new()),
             Fate::CopyOfNew(position) => new(*position, copy),
-            Fate::Nothing => Receipt { outcome: copy, message_id: None, conversation_id: None },
+            Fate::Early => Receipt { outcome: copy, message_id: None, conversation_id: None },
             Fate::Known(identity) => Receipt {
                 outcome: copy,
                 message_id: identity.message_id,
@@ -353,6 +363,9 @@ fn metadata(it: &Fresh<'_>, placement: Placement) -> JsonMap {
     metadata.insert("matchedBy".to_owned(), json!(placement.rule.as_str()));
     if it.new_participant {
         metadata.insert("newParticipant".to_owned(), json!(true));
+    }
+    if let Some((at, _)) = it.taken_back {
+        metadata.insert(DELETED_AT.to_owned(), at.to_string().into());
     }
     let mut raise = |flag: &str, on: bool| {
         if let (true, Some(Value::Object(flags))) = (on, metadata.get_mut("flags")) {

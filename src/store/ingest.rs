@@ -27,6 +27,9 @@ pub struct Identity {
     pub message_id: Option<MessageId>,
     /// Its conversation now; `None` once it was deleted.
     pub conversation_id: Option<ConversationId>,
+    /// When its author took it back, while the message itself has not come yet. Read only: such an identity is
+    /// kept by [`Tx::insert_takings_back`].
+    pub taken_back_at: Option<Timestamp>,
 }
 
 /// A matching key: (tenant, surface, key) names one conversation.

@@ -63,19 +63,19 @@ impl Tx {
                 FROM led CROSS JOIN conversations c WHERE c.tenant_id = led.tenant_id AND c.id = led.conversation_id
                 ORDER BY c.id {for_update:c}
              )
-             SELECT CAST(0 AS bigint), i.surface_id, i.key, i.fingerprint, m.id, m.conversation_id, CAST(NULL AS text),
+             SELECT CAST(0 AS bigint), i.surface_id, i.key, i.fingerprint, m.id, m.conversation_id, i.taken_back_at, CAST(NULL AS text),
                 CAST(NULL AS uuid), CAST(NULL AS text), CAST(NULL AS bigint), CAST(NULL AS bigint),
                 CAST(NULL AS text), CAST(NULL AS bigint), CAST(NULL AS uuid), CAST(NULL AS uuid)
              FROM r CROSS JOIN identities i
              LEFT JOIN messages m ON m.tenant_id = i.tenant_id AND m.id = i.message_id
              WHERE r.kind = 0 AND i.tenant_id = r.tenant_id AND i.surface_id = r.surface_id AND i.key = r.key
              UNION ALL
-             SELECT 1, led.surface_id, led.key, NULL, NULL, led.conversation_id, p.external_id,
+             SELECT 1, led.surface_id, led.key, NULL, NULL, led.conversation_id, NULL, p.external_id,
                 NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
              FROM led LEFT JOIN participants p ON p.tenant_id = led.tenant_id
                 AND p.conversation_id = led.conversation_id AND p.key = led.author
              UNION ALL
-             SELECT 2, NULL, NULL, NULL, NULL, state.id, NULL, state.surface_id, state.status, state.message_count,
+             SELECT 2, NULL, NULL, NULL, NULL, state.id, NULL, NULL, state.surface_id, state.status, state.message_count,
                 state.last_message_at, state.last_direction, state.created_at, state.merged_into, state.continued_by
              FROM state",
         );
@@ -89,18 +89,20 @@ impl Tx {
                     fingerprint: fields.hash()?,
                     message_id: fields.maybe_id()?,
                     conversation_id: fields.maybe_id()?,
+                    taken_back_at: fields.maybe_time()?,
                 }),
                 KEY => {
                     let (surface_id, key) = (fields.id()?, fields.hash()?);
                     fields.skip(2);
                     let conversation_id = fields.id()?;
+                    fields.skip(1);
                     looked.keys.push(ThreadKey { surface_id, key, conversation_id });
                     looked.known.extend(fields.maybe_text()?.map(|author| (conversation_id, author)));
                 }
                 STATE => {
                     fields.skip(4);
                     let id = fields.id()?;
-                    fields.skip(1);
+                    fields.skip(2);
                     let state = read_state(id, &mut fields)?;
                     self.know_state(&state);
                     looked.states.insert(id, state);

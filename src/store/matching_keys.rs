@@ -115,7 +115,7 @@ fn key_rows(tenant: TenantId, keys: &[(SurfaceId, KeyHash)]) -> RowsetOf<'_, (Su
 fn select_identities(tenant: TenantId, keys: &[(SurfaceId, KeyHash)]) -> Statement<'_> {
     // What is joined and missing was deleted: the identity is a tombstone.
     Statement::new(
-        "WITH {rows} SELECT i.surface_id, i.key, i.fingerprint, m.id, m.conversation_id
+        "WITH {rows} SELECT i.surface_id, i.key, i.fingerprint, m.id, m.conversation_id, i.taken_back_at
          FROM r CROSS JOIN identities i
          LEFT JOIN messages m ON m.tenant_id = i.tenant_id AND m.id = i.message_id
          WHERE i.tenant_id = r.tenant_id AND i.surface_id = r.surface_id AND i.key = r.key",
@@ -133,6 +133,7 @@ fn read_identities(rows: &[Record]) -> Result<Vec<Identity>> {
                 fingerprint: fields.hash()?,
                 message_id: fields.maybe_id()?,
                 conversation_id: fields.maybe_id()?,
+                taken_back_at: fields.maybe_time()?,
             })
         })
         .collect()

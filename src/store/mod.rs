@@ -31,6 +31,7 @@ mod pending;
 mod readings;
 mod retention;
 pub mod surfaces;
+pub mod taken_back;
 pub mod tenants;
 
 use dialect::{Pools, Statement, Transacting};

@@ -111,6 +111,19 @@ impl Store {
         self.delete(delete.bind(tenant).bind(before).bind(bounded(limit))).await
     }
 
+    /// Forgets what was taken back before a moment and never came.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn prune_taken_back(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<usize> {
+        let delete = Statement::new(
+            "DELETE FROM identities WHERE tenant_id = $1 AND taken_back_at < $2 AND (surface_id, key) IN
+                (SELECT i.surface_id, i.key FROM identities i
+                 WHERE i.tenant_id = $1 AND i.taken_back_at < $2 LIMIT $3)",
+        );
+        self.delete(delete.bind(tenant).bind(before).bind(bounded(limit))).await
+    }
+
     /// Those of `packs` that stored bytes lie in.
     ///
     /// # Errors

@@ -69,6 +69,7 @@ impl Supervisor {
     ) -> Result<Vec<MailboxAudit>, PollNowError> {
         let connector = self.connector(tenant, surface).await?;
         let work = async {
+            let _turn = connector.seats.turn().await;
             let mut opened = open(&self.shared, &connector).await?;
             let store = &self.shared.parts.store;
             let cursors = store.list_cursors(tenant, surface).await?;
@@ -110,7 +111,7 @@ impl Supervisor {
         let opened = parts.sealer.open_map(&settings.settings, tenant, surface);
         let opened = opened.map_err(|error| unusable(error.to_string()))?;
         let account = Account::read(tenant, surface, opened).map_err(|error| unusable(error.to_string()))?;
-        Ok(Arc::new(Connector::new(tenant, surface, settings.revision, account)))
+        Ok(Arc::new(Connector::new(&self.shared, (tenant, surface), settings.revision, account)))
     }
 }
 

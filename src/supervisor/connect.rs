@@ -3,12 +3,14 @@
 
 use super::Shared;
 use super::failure::Failure;
+use super::seats::Seats;
 use super::settings::{Account, Proof};
 use super::token::{TokenError, Tokens};
 use crate::ids::{SurfaceId, TenantId};
 use crate::imap::{Auth, Error, ErrorClass, Network, Session};
 use crate::store::StoreError;
 use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -23,6 +25,8 @@ pub(super) struct Connector {
     /// The settings' revision.
     pub revision: i64,
     pub account: Account,
+    /// The connections that it shares with others of the same login.
+    pub seats: Arc<Seats>,
     tokens: Option<Tokens>,
 }
 
@@ -36,12 +40,18 @@ pub(super) struct Opened {
 }
 
 impl Connector {
-    pub fn new(tenant_id: TenantId, surface_id: SurfaceId, revision: i64, account: Account) -> Self {
+    pub fn new(
+        shared: &Shared,
+        (tenant_id, surface_id): (TenantId, SurfaceId),
+        revision: i64,
+        account: Account,
+    ) -> Self {
         let tokens = match &account.proof {
             Proof::OAuth2(oauth) => Some(Tokens::new(oauth.clone())),
             Proof::Password(_) => None,
         };
-        Self { tenant_id, surface_id, revision, account, tokens }
+        let seats = shared.accounts.seats(&account.host, &account.username);
+        Self { tenant_id, surface_id, revision, account, seats, tokens }
     }
 
     /// Logs in; the caller has waited for its turn at the host.

@@ -25,11 +25,12 @@ impl Supervisor {
         place: &LedgerPlace,
     ) -> Result<Option<Fetched>, PollNowError> {
         let connector = self.connector(tenant, surface).await?;
-        let Ok(_turn) = TURN.try_acquire() else { return Err(PollNowError::Crowded) };
+        let Ok(_alone) = TURN.try_acquire() else { return Err(PollNowError::Crowded) };
         let rules = &self.shared.parts.network;
         let limits = Limits { max_message_bytes: ON_DEMAND_MESSAGE_BYTES, ..rules.limits.clone() };
         let network = Network { limits, ..rules.clone() };
         told(Box::pin(async {
+            let _turn = connector.seats.turn().await;
             tokio::time::sleep(self.shared.hosts.login_turn(&connector.account.host)).await;
             let opened = connector.open_with(&self.shared, &network).await?;
             let (session, selected) = opened.session.examine(&place.mailbox).await?;

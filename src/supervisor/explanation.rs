@@ -140,6 +140,10 @@ fn between_polls(known: Known<'_>) -> String {
         Some("idle_misses_mail") => {
             "The server's announcements missed mail, so it is looked for every minute for an hour.".to_owned()
         }
+        Some("few_connections") => format!(
+            "The server allows this account fewer connections at once than it has mailboxes, so these take turns and mail \
+             is looked for {how}."
+        ),
         _ => format!("Mail is looked for {how}."),
     }
 }
@@ -163,6 +167,8 @@ fn at(time: Option<Timestamp>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::backoff::Trouble;
+    use super::super::live::{Connection, Waiting};
     use super::*;
     use serde_json::json;
 
@@ -193,14 +199,87 @@ mod tests {
         }
     }
 
+    /// Every class, by a `match` that a new one does not get past.
+    fn classes() -> impl Iterator<Item = Trouble> {
+        let next = |class: &Trouble| match class {
+            Trouble::Auth => Some(Trouble::Token),
+            Trouble::Token => Some(Trouble::Throttle),
+            Trouble::Throttle => Some(Trouble::Transient),
+            Trouble::Transient => Some(Trouble::Protocol),
+            Trouble::Protocol => Some(Trouble::Store),
+            Trouble::Store => Some(Trouble::Config),
+            Trouble::Config => Some(Trouble::Internal),
+            Trouble::Internal => None,
+        };
+        std::iter::successors(Some(Trouble::Auth), next)
+    }
+
+    /// Words that only the sentence of this state has; the `match` has no room for a state without one.
+    fn words_of(connection: Connection, waiting: Waiting) -> &'static str {
+        match (connection, waiting) {
+            (Connection::Polling, _) => "Mail is being looked for now",
+            (Connection::Idle, _) => "announces new mail at once",
+            (Connection::Backoff, _) => "ended the connection",
+            (Connection::Closed, Waiting::Announcement) => "Mail is looked for every 5 minutes",
+            (Connection::Closed, Waiting::IdleOff) => "want no IDLE",
+            (Connection::Closed, Waiting::IdleNotOffered) => "does not announce",
+            (Connection::Closed, Waiting::IdleRefused) => "refused IDLE",
+            (Connection::Closed, Waiting::IdleMissesMail) => "missed mail",
+            (Connection::Closed, Waiting::FewConnections) => "take turns",
+        }
+    }
+
+    /// Every state of a connection and of what it waits for, each followed by the next.
+    fn states() -> Vec<(Connection, Waiting)> {
+        let connections = std::iter::successors(Some(Connection::Closed), |it| match it {
+            Connection::Closed => Some(Connection::Idle),
+            Connection::Idle => Some(Connection::Backoff),
+            Connection::Backoff => Some(Connection::Polling),
+            Connection::Polling => None,
+        });
+        let waits = || {
+            std::iter::successors(Some(Waiting::Announcement), |it| match it {
+                Waiting::Announcement => Some(Waiting::IdleOff),
+                Waiting::IdleOff => Some(Waiting::IdleNotOffered),
+                Waiting::IdleNotOffered => Some(Waiting::IdleRefused),
+                Waiting::IdleRefused => Some(Waiting::IdleMissesMail),
+                Waiting::IdleMissesMail => Some(Waiting::FewConnections),
+                Waiting::FewConnections => None,
+            })
+        };
+        connections.flat_map(|connection| waits().map(move |waiting| (connection, waiting))).collect()
+    }
+
+    #[test]
+    fn i08_every_state_of_the_code_with_every_class_of_failure_has_a_sentence_that_says_what_comes_next() {
+        let states = states();
+        assert_eq!((states.len(), classes().count()), (24, 8));
+        for (connection, waiting) in states {
+            let mut calm = health(connection.as_str(), None);
+            calm.mailboxes.insert("INBOX".into(), json!({"waitsFor": waiting.as_str()}));
+            let told = explain(known(&calm));
+            assert!(told.contains(words_of(connection, waiting)), "{connection:?} {waiting:?}: {told}");
+            let is_now = connection == Connection::Polling;
+            assert!(is_now || told.contains(NEXT), "{connection:?} {waiting:?}: {told}");
+            for class in classes() {
+                let failing = health(connection.as_str(), Some((class.as_str(), "The server said no")));
+                let told = explain(known(&failing));
+                assert!(told.contains("The server said no."), "{connection:?} {class:?}: {told}");
+                assert!(is_now || told.contains(NEXT), "{connection:?} {class:?}: {told}");
+            }
+        }
+    }
+
     #[test]
     fn i08_every_class_of_failure_says_what_is_wrong_and_what_comes_next() {
-        for class in ["auth", "token", "throttle", "transient", "protocol", "store", "config", "internal"] {
+        let mut told_before = std::collections::HashSet::new();
+        for class in classes().map(Trouble::as_str) {
             let health = health("backoff", Some((class, "The server said no")));
             let words = explain(known(&health));
             assert!(words.contains("The server said no."), "{class}: {words}");
             assert!(words.contains(NEXT), "{class}: {words}");
             assert!(words.contains("3 times in a row"), "{class}: {words}");
+            assert!(told_before.insert(words.clone()), "{class} has a sentence of its own: {words}");
         }
         let refused = health("backoff", Some(("auth", "Invalid credentials")));
         assert!(explain(known(&refused)).contains("app password"), "the service's own hint");

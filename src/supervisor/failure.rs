@@ -42,6 +42,11 @@ impl Failure {
         }
     }
 
+    /// Whether the server has refused a connection because there are too many of the account.
+    pub fn is_crowded(&self) -> bool {
+        matches!(self, Self::Poll(PollError::Imap(error)) if error.is_crowded())
+    }
+
     pub fn suggested_wait(&self) -> Option<Duration> {
         match self {
             Self::Poll(PollError::Imap(error)) => error.suggested_wait(),

@@ -34,6 +34,8 @@ pub enum Waiting {
     IdleRefused,
     /// It has not announced mail that was there.
     IdleMissesMail,
+    /// The server allows the account fewer connections than it has mailboxes.
+    FewConnections,
 }
 
 impl Waiting {
@@ -46,6 +48,7 @@ impl Waiting {
             Self::IdleNotOffered => "idle_not_offered",
             Self::IdleRefused => "idle_refused",
             Self::IdleMissesMail => "idle_misses_mail",
+            Self::FewConnections => "few_connections",
         }
     }
 }

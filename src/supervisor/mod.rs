@@ -21,6 +21,7 @@ mod pace;
 pub mod providers;
 mod rest;
 pub mod schedule;
+mod seats;
 pub mod settings;
 mod task;
 mod token;
@@ -47,6 +48,7 @@ use crate::store::imap::{Lease, MailboxHealth};
 use backoff::Trouble;
 use hosts::Hosts;
 use live::LiveSurface;
+use seats::Accounts;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -115,6 +117,7 @@ pub struct Supervisor {
 struct Shared {
     parts: Parts,
     hosts: Hosts,
+    accounts: Accounts,
     surfaces: RwLock<HashMap<SurfaceId, Arc<LiveSurface>>>,
     /// Buckets that this worker holds now.
     held: RwLock<HashSet<u16>>,
@@ -131,6 +134,7 @@ impl Supervisor {
     pub fn new(parts: Parts) -> Self {
         let shared = Shared {
             hosts: Hosts::new(parts.logins_per_second),
+            accounts: Accounts::default(),
             parts,
             surfaces: RwLock::default(),
             held: RwLock::default(),

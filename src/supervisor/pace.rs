@@ -80,11 +80,7 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use super::super::hosts::Hosts;
     use super::*;
-    use tokio::time::{Instant, advance};
-
-    const WEEK: Duration = Duration::from_hours(24 * 7);
 
     #[test]
     fn b22_connections_that_die_young_are_opened_less_than_twice_a_minute() {
@@ -140,72 +136,5 @@ mod tests {
         assert!(polls < 80, "{polls} polls in an hour");
         pace.answered(true);
         assert_eq!(pace.before_poll(), Duration::ZERO);
-    }
-
-    /// What a hostile server does to every attempt.
-    #[derive(Debug, Clone, Copy)]
-    enum Hostile {
-        /// LOGIN is refused.
-        Refuses,
-        /// Throttled, with a wish of so many seconds or without.
-        Throttles(Option<u64>),
-        /// The connection is reset during login.
-        Resets,
-        /// Login and poll work, then the connection is closed.
-        Closes,
-        /// Nonsense.
-        Babbles,
-    }
-
-    /// A week of one mailbox: its logins.
-    async fn logins_of_a_week(hosts: &Hosts, host: &str, server: Hostile, chances: &mut u32) -> u32 {
-        let mut pace = Pace::default();
-        let (mut logins, end) = (0, Instant::now() + WEEK);
-        while Instant::now() < end {
-            advance(hosts.login_turn(host)).await;
-            logins += 1;
-            *chances = chances.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let chance = *chances;
-            let wait = match server {
-                Hostile::Refuses => pace.failed(Trouble::Auth, false, None, chance),
-                Hostile::Throttles(wish) => {
-                    pace.failed(Trouble::Throttle, false, wish.map(Duration::from_secs), chance)
-                }
-                Hostile::Resets => pace.failed(Trouble::Transient, false, None, chance),
-                Hostile::Babbles => pace.failed(Trouble::Protocol, false, None, chance),
-                Hostile::Closes => {
-                    pace.succeeded();
-                    pace.lost(Duration::from_secs(1), chance)
-                }
-            };
-            advance(wait).await;
-        }
-        logins
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_week_of_a_hostile_server_costs_the_bounds_of_the_catalogue() {
-        let hosts = Hosts::new(25);
-        let mut chances = 7;
-        let hours = 24 * 7;
-        // The most logins a week that each case allows, and the fewest that still find out when it is over.
-        let cases = [
-            ("C04 a rejected password: one in 30 to 60 minutes", Hostile::Refuses, 2 * hours + 3, hours),
-            (
-                "throttled without a wish: at most 15 minutes",
-                Hostile::Throttles(None),
-                8 * hours + 6,
-                4 * hours,
-            ),
-            ("C08 throttled for 5 minutes: the wish", Hostile::Throttles(Some(300)), 12 * hours, 10 * hours),
-            ("reset at login: at most 5 minutes", Hostile::Resets, 24 * hours + 20, 12 * hours),
-            ("nonsense: the same", Hostile::Babbles, 24 * hours + 20, 12 * hours),
-            ("B22 closed after login: less than 2 a minute", Hostile::Closes, 6 * hours, 4 * hours),
-        ];
-        for (name, server, most, fewest) in cases {
-            let logins = logins_of_a_week(&hosts, "imap.example.com", server, &mut chances).await;
-            println!("{name}: {logins} logins a week (bounds {fewest} to {most})");
-            assert!((fewest..=most).contains(&logins), "{name}: {logins} logins a week");
-        }
     }
 }

@@ -26,6 +26,8 @@ pub struct OAuthPreset {
     pub token_url: &'static str,
     /// The scope that reading mail takes.
     pub scope: &'static str,
+    /// The scope that reading and sending take.
+    pub sending_scope: &'static str,
 }
 
 const NINE_MINUTES: Duration = Duration::from_mins(9);
@@ -42,6 +44,7 @@ const TABLE: &[Provider] = &[
         oauth: Some(OAuthPreset {
             token_url: "https://oauth2.googleapis.com/token",
             scope: "https://mail.google.com/",
+            sending_scope: "https://mail.google.com/",
         }),
         password_hint: APP_PASSWORD,
         ..CUSTOM
@@ -52,6 +55,8 @@ const TABLE: &[Provider] = &[
         oauth: Some(OAuthPreset {
             token_url: "https://login.microsoftonline.com/common/oauth2/v2.0/token",
             scope: "https://outlook.office.com/IMAP.AccessAsUser.All offline_access",
+            // Microsoft, "Authenticate an IMAP, POP or SMTP connection using OAuth".
+            sending_scope: "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send offline_access",
         }),
         password_hint: Some("Microsoft takes no passwords for IMAP any more; use auth with OAuth 2"),
         ..CUSTOM

@@ -61,7 +61,8 @@ impl<S: MailboxSink> Task<S> {
                 Box::pin(opened.session.logout()).await;
             }
         }
-        self.live.rests(connection, waiting, due, limit + SHORT_LIFE);
+        let next = self.shared.parts.clock.now().checked_add(limit).map_or(due, |next| next.min(due));
+        self.live.rests(connection, waiting, next, limit + SHORT_LIFE);
         Box::pin(self.surface.save()).await;
         self.pause(limit).await;
     }
@@ -72,6 +73,8 @@ impl<S: MailboxSink> Task<S> {
         let offers_idle = memory.session.as_ref().map(|opened| opened.session.capabilities().idle);
         if !account.idle {
             Waiting::IdleOff
+        } else if self.connector.seats.are_few() {
+            Waiting::FewConnections
         } else if !self.shared.hosts.may_idle(&account.host) {
             Waiting::IdleMissesMail
         } else if memory.idle_refused_at.is_some_and(|at| at.elapsed() < REFUSED_FOR) {
@@ -89,6 +92,7 @@ impl<S: MailboxSink> Task<S> {
             tokio::select! {
                 () = self.stop.cancelled() => {}
                 () = self.live.trigger.asked() => {}
+                () = self.connector.seats.until_few() => {}
             }
         };
         let Opened { session, at, renew_at } = *opened;

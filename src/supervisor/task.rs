@@ -86,6 +86,7 @@ impl<S: MailboxSink> Task<S> {
     /// Runs until the end.
     pub async fn run(self) -> Exit {
         let mut memory = Memory::default();
+        let _guest = self.connector.seats.enter();
         self.pause(self.delay).await;
         let exit = loop {
             if self.stop.is_cancelled() {
@@ -94,7 +95,7 @@ impl<S: MailboxSink> Task<S> {
             let waiters = self.live.trigger.take();
             self.live.begins(STEP_LIMIT);
             // What a poll needs is given back after it: a mailbox waits nearly all of the time.
-            let result = Box::pin(self.attempt(&mut memory)).await;
+            let result = Box::pin(self.attempt_in_turn(&mut memory)).await;
             self.live.trigger.is_over();
             let before =
                 std::mem::replace(&mut memory.stored, result.as_ref().map_or(0, |it| it.tally.stored));
@@ -122,10 +123,7 @@ impl<S: MailboxSink> Task<S> {
                 }
             }
         };
-        if let Some(opened) = memory.session.take() {
-            // Whether the server hears it does not matter.
-            let _ = Box::pin(timeout(GOODBYE_LIMIT, opened.session.logout())).await;
-        }
+        close(&mut memory).await;
         self.live.ended();
         // Where the lease is gone another worker tells how the mailbox does.
         if exit == Exit::Stopped && self.shared.holds(self.mailbox.surface_id) {
@@ -142,16 +140,39 @@ impl<S: MailboxSink> Task<S> {
         }
     }
 
+    /// One poll; alone with the account where its server allows few connections.
+    async fn attempt_in_turn(&self, memory: &mut Memory) -> Result<Report, Failure> {
+        let seats = &self.connector.seats;
+        if seats.are_few() {
+            close(memory).await;
+        }
+        let _turn = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(PollError::Stopped.into()),
+            turn = seats.turn() => turn,
+        };
+        let result = Box::pin(self.attempt(memory)).await;
+        // Before the turn passes on.
+        if seats.are_few() {
+            close(memory).await;
+        }
+        result
+    }
+
     /// One poll, on the open connection if there is one. A connection that has died in the meantime, or whose access
     /// token has run out, is no failure.
+    ///
+    /// Its steps are boxed: where a server comes back, all of its mailboxes wait in here for their turn to log in, and
+    /// each would hold room for a whole poll.
     async fn attempt(&self, memory: &mut Memory) -> Result<Report, Failure> {
-        let mailbox = self.find(memory).await?;
-        let look_back = self.look_back(&mailbox, memory).await?;
+        let mailbox = Box::pin(self.find(memory)).await?;
+        let look_back = Box::pin(self.look_back(&mailbox, memory)).await?;
         if let Some(opened) = memory.session.take() {
             if Instant::now() >= opened.renew_at {
-                let _ = Box::pin(timeout(GOODBYE_LIMIT, opened.session.logout())).await;
+                memory.session = Some(opened);
+                close(memory).await;
             } else {
-                match self.poll(*opened, &mailbox, memory, look_back.clone()).await {
+                match Box::pin(self.poll(*opened, &mailbox, memory, look_back.clone())).await {
                     (_, Err(Failure::Poll(PollError::Imap(error)))) if error.class() == ErrorClass::Token => {
                         tracing::debug!(surface = %self.mailbox.surface_id, %error, "the access token has run out");
                         self.connector.note(&error).await;
@@ -166,7 +187,7 @@ impl<S: MailboxSink> Task<S> {
             }
         }
         let opened = self.connect(memory).await?;
-        let (report, end) = self.poll(opened, &mailbox, memory, look_back).await;
+        let (report, end) = Box::pin(self.poll(opened, &mailbox, memory, look_back)).await;
         end.map(|()| report)
     }
 
@@ -297,7 +318,7 @@ impl<S: MailboxSink> Task<S> {
             let wait = self.shared.hosts.login_turn(&self.connector.account.host);
             self.live.promises(wait + STEP_LIMIT);
             sleep(wait).await;
-            self.connector.open(&self.shared).await
+            Box::pin(self.connector.open(&self.shared)).await
         };
         let opened = tokio::select! {
             biased;
@@ -307,6 +328,7 @@ impl<S: MailboxSink> Task<S> {
         let host = &self.connector.account.host;
         match &opened {
             Ok(_) => self.shared.hosts.note_up(host),
+            Err(failure) if failure.is_crowded() => self.connector.seats.note_crowded(),
             Err(failure) if failure.trouble() == Trouble::Transient => {
                 memory.recovery = Some(self.shared.hosts.note_down(host));
             }
@@ -410,6 +432,13 @@ impl<S: MailboxSink> Task<S> {
     }
 }
 
+/// Closes the connection, if there is one. Whether the server hears it does not matter.
+async fn close(memory: &mut Memory) {
+    if let Some(opened) = memory.session.take() {
+        let _ = Box::pin(timeout(GOODBYE_LIMIT, opened.session.logout())).await;
+    }
+}
+
 /// Waits until the host is up again; without end where it was not down.
 async fn recovered(recovery: Option<watch::Receiver<()>>) {
     if let Some(mut recovery) = recovery
@@ -440,5 +469,15 @@ mod tests {
         // There may be ten thousand of them, and nearly all of them wait nearly all of the time.
         let waiting = bytes(Task::<MailboxIngest>::run);
         assert!(waiting <= 6 * 1024, "{waiting} bytes");
+    }
+
+    #[test]
+    fn i07_a_mailbox_that_waits_for_its_turn_to_log_in_costs_little() {
+        fn bytes<A, B, R>(_: impl Fn(A, B) -> R) -> usize {
+            size_of::<R>()
+        }
+        // A server that is restarted has all of its mailboxes wait at once.
+        let waiting = bytes(Task::<MailboxIngest>::attempt_in_turn) + bytes(Task::<MailboxIngest>::attempt);
+        assert!(waiting <= 2 * 1024, "{waiting} bytes");
     }
 }

@@ -11,6 +11,7 @@ use crate::ids::{SurfaceId, TenantId};
 use crate::secret::SecretError;
 use crate::store::StoreError;
 use crate::store::imap::{Lease, MailboxHealth, MailboxSettings};
+use futures_util::{StreamExt as _, stream};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -31,6 +32,8 @@ const STARTS_PER_SECOND: u32 = 50;
 const PLAN_AHEAD: Duration = LOOK_EVERY;
 /// How long a task may take to end after it was told to, before it is cut off.
 const END_LIMIT: Duration = Duration::from_secs(30);
+/// States that are kept at once when the process stops.
+const SAVES_AT_ONCE: usize = 8;
 /// How long all of them may take when the process stops.
 const STOP_LIMIT: Duration = Duration::from_secs(8);
 /// The pause before a task that panicked is begun anew; grows with every panic.
@@ -227,7 +230,7 @@ impl<I: Intake> Worker<I> {
         let parts = &self.shared.parts;
         let opened = parts.sealer.open_map(&settings.settings, tenant, surface)?;
         let account = Account::read(tenant, surface, opened)?;
-        let connector = Arc::new(Connector::new(tenant, surface, settings.revision, account));
+        let connector = Arc::new(Connector::new(&self.shared, (tenant, surface), settings.revision, account));
         let before = parts.store.get_mailbox_health(tenant, surface).await?.messages_processed;
         let named = connector.account.mailboxes.iter().map(|mailbox| LiveMailbox::new(&mailbox.name));
         let mailboxes: Vec<Arc<LiveMailbox>> = named.map(Arc::new).collect();
@@ -334,8 +337,10 @@ impl<I: Intake> Worker<I> {
             self.tasks.abort_all();
             while self.tasks.join_next().await.is_some() {}
         }
-        let saves = self.running.values().map(|running| running.live.save());
-        let _ = timeout(RELEASE_LIMIT, futures_util::future::join_all(saves)).await;
+        // A few at once: each takes 30 KB while it is under way, and there may be ten thousand.
+        let lives: Vec<_> = self.running.into_values().map(|running| running.live).collect();
+        let saves = stream::iter(lives).map(|live| async move { live.save().await });
+        let _ = timeout(RELEASE_LIMIT, saves.buffer_unordered(SAVES_AT_ONCE).count()).await;
         self.shared.surfaces.write().unwrap_or_else(PoisonError::into_inner).clear();
         let parts = &self.shared.parts;
         match timeout(RELEASE_LIMIT, parts.store.release_leases(parts.worker)).await {

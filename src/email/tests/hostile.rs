@@ -252,3 +252,49 @@ const SHARDS: &[&str] = &[
     "=",
     "a=b;",
 ];
+
+/// An eighth of what a mail may have by default (`imap.max_message_bytes`), in bytes.
+const LARGE: usize = 50 * 1024 * 1024 / 8;
+
+#[test]
+fn d06_the_worst_large_mails_are_read_within_seconds() {
+    let fill = |text: &str| text.repeat(LARGE / text.len());
+    let plain = |body: String| format!("{HEADER}Content-Type: text/plain; charset=utf-8\r\n\r\n{body}");
+    let html = |body: String| format!("{HEADER}Content-Type: text/html; charset=utf-8\r\n\r\n{body}");
+    let coded = |kind: &str, body: String| {
+        format!("{HEADER}Content-Type: text/plain\r\nContent-Transfer-Encoding: {kind}\r\n\r\n{body}")
+    };
+    let parts = |head: &str| {
+        let parts = fill(&format!("--b\r\n{head}\r\n\r\nx\r\n"));
+        format!("{HEADER}Content-Type: multipart/mixed; boundary=b\r\n\r\n{parts}--b--\r\n")
+    };
+    let shapes = [
+        ("quotes in quotes", plain(fill("> "))),
+        (
+            "lines of attributions",
+            plain(fill("On Mon, 2 Mar 2026 at 10:00, Ann <ann@example.org> wrote:\r\n> hello\r\n")),
+        ),
+        ("empty lines", plain(fill("\r\n"))),
+        ("signatures", plain(fill("-- \r\nAnn\r\n"))),
+        ("one line", plain(fill("word "))),
+        ("html of tables", html(fill("<table><tr><td>cell</td></tr></table>"))),
+        ("html that is never closed", html(fill("<div><b>"))),
+        ("html of entities", html(fill("&amp;&#x41;&nbsp;"))),
+        ("html of styles", html(fill("<p style=\"color:red;background:url(x)\">x</p>"))),
+        ("quoted-printable", coded("quoted-printable", fill("=41=\r\n"))),
+        ("base64", coded("base64", fill("QUJD\r\n"))),
+        ("parts of text", parts("Content-Type: text/plain")),
+        ("parts with long names", parts("Content-Disposition: attachment; filename*0=a; filename*1=b")),
+        ("mails in mails", format!("{HEADER}{}", fill("Content-Type: message/rfc822\r\n\r\n"))),
+        ("fields", format!("{HEADER}{}\r\nbody", fill("X-A: b\r\n"))),
+        ("encoded words", format!("{HEADER}Comments: {}\r\n\r\nbody", fill("=?utf-8?q?=41?= "))),
+    ];
+    for (name, raw) in shapes {
+        let begun = std::time::Instant::now();
+        read_on_small_stack(raw.into_bytes());
+        let took = begun.elapsed();
+        println!("{name}: {took:?}");
+        // A quarter of the minute that the pipeline gives a mail, in a build without optimization: time grows with size.
+        assert!(took.as_secs() < 15, "{name} took {took:?}");
+    }
+}

@@ -65,7 +65,7 @@ pub struct ServersBody {
     /// Login name.
     #[schema(nullable)]
     pub smtp_username: Option<String>,
-    /// Password.
+    /// Password; may be left out where `auth` is given, whose access token is shown then.
     #[schema(nullable, min_length = 1)]
     pub smtp_password: Option<String>,
     /// TLS from the first byte; by default for port 465. Else STARTTLS.
@@ -150,7 +150,14 @@ impl FromFields for ServersBody {
         let imap_host = host(fields, "imapHost", true).unwrap_or_default();
         let imap_port = required_port(fields, "imapPort");
         let imap_username = fields.required_text("imapUsername", SECRET_CHARS);
-        let auth: Option<AuthBody> = fields.object("auth").map(|auth: AuthBody| auth.completed(&imap_host));
+        let wants_smtp = ["smtpHost", "smtpPort", "smtpUsername", "smtpPassword"]
+            .iter()
+            .any(|name| is_given(fields, name));
+        let auth: Option<AuthBody> = fields.object("auth");
+        let auth = auth.map(|auth| {
+            let sends = wants_smtp && !is_given(fields, "smtpPassword");
+            auth.completed(&imap_host, sends)
+        });
         if auth.as_ref().is_some_and(|auth| auth.token_url.is_none()) {
             fields
                 .problem("auth.tokenUrl", "is required, as neither provider nor imapHost is a known service");
@@ -159,9 +166,7 @@ impl FromFields for ServersBody {
             None => Some(fields.required_text("imapPassword", SECRET_CHARS)),
             Some(_) => fields.text("imapPassword", SECRET_CHARS).filter(|password| !password.is_empty()),
         };
-        let wants_smtp = ["smtpHost", "smtpPort", "smtpUsername", "smtpPassword"]
-            .iter()
-            .any(|name| is_given(fields, name));
+        let needs_smtp_password = wants_smtp && auth.is_none();
         let smtp_port = if wants_smtp { Some(required_port(fields, "smtpPort")) } else { None };
         Self {
             imap_host,
@@ -173,7 +178,11 @@ impl FromFields for ServersBody {
             smtp_host: host(fields, "smtpHost", wants_smtp),
             smtp_port,
             smtp_username: wants_smtp.then(|| fields.required_text("smtpUsername", SECRET_CHARS)),
-            smtp_password: wants_smtp.then(|| fields.required_text("smtpPassword", SECRET_CHARS)),
+            smtp_password: if needs_smtp_password {
+                Some(fields.required_text("smtpPassword", SECRET_CHARS))
+            } else {
+                fields.text("smtpPassword", SECRET_CHARS).filter(|password| !password.is_empty())
+            },
             smtp_secure: fields.boolean("smtpSecure"),
             mailbox: mailbox_name(fields, "mailbox"),
             mailboxes: mailbox_names(fields),
@@ -269,15 +278,16 @@ impl OnStoredBody {
 }
 
 impl AuthBody {
-    /// With endpoint and scope of a service that is known by name or by its host.
-    fn completed(mut self, imap_host: &str) -> Self {
+    /// With endpoint and scope of a service that is known by name or by its host; `sends` where SMTP is shown the token too.
+    fn completed(mut self, imap_host: &str, sends: bool) -> Self {
         let preset = match &self.provider {
             Some(name) => providers::oauth_preset(name),
             None => providers::of(imap_host).oauth,
         };
         if let Some(preset) = preset.filter(|_| self.token_url.is_none()) {
             self.token_url = Some(preset.token_url.to_owned());
-            self.scope = self.scope.or_else(|| Some(preset.scope.to_owned()));
+            let scope = if sends { preset.sending_scope } else { preset.scope };
+            self.scope = self.scope.or_else(|| Some(scope.to_owned()));
         }
         self
     }
@@ -464,6 +474,16 @@ mod tests {
         assert_eq!(gmail["auth"]["scope"], "https://mail.google.com/");
         let microsoft = settings(&preset("mail.example.com", json!({"provider": "microsoft"})));
         assert!(microsoft["auth"]["tokenUrl"].as_str().unwrap().contains("microsoftonline"));
+        assert!(
+            !microsoft["auth"]["scope"].as_str().unwrap().contains("SMTP"),
+            "consent to read is enough to read"
+        );
+        let mut sending = preset("outlook.office365.com", json!({}));
+        let smtp = json!({"smtpHost": "smtp.office365.com", "smtpPort": 587, "smtpUsername": "u"});
+        sending.as_object_mut().unwrap().extend(smtp.as_object().unwrap().clone());
+        let sending = settings(&sending);
+        assert!(sending["auth"]["scope"].as_str().unwrap().contains("SMTP.Send"));
+        assert_eq!((&sending["smtpPort"], sending.get("smtpPassword")), (&json!(587), None));
         assert_eq!(faults(&preset("mail.example.com", json!({}))), ["auth.tokenUrl"]);
         assert_eq!(
             faults(&json!({"auth": {"type": "kerberos", "tokenUrl": "ftp://t"}})),

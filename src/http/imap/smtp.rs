@@ -18,7 +18,6 @@ use tokio::time::timeout;
 const STEP_LIMIT: Duration = Duration::from_secs(20);
 /// All of it.
 const LIMIT: Duration = Duration::from_secs(60);
-const MECHANISMS: &[Mechanism] = &[Mechanism::Plain, Mechanism::Login];
 
 /// The rules of the network for SMTP.
 #[derive(Debug, Clone, Default)]
@@ -69,14 +68,46 @@ pub struct Server {
     pub is_secure: bool,
     /// Login name.
     pub username: String,
-    /// Password.
-    pub password: SecretString,
+    /// How the account proves itself.
+    pub proof: Proof,
+}
+
+/// How an account proves itself. No `Debug` shows a secret.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// A password.
+    Password(SecretString),
+    /// An access token (XOAUTH2).
+    Token(SecretString),
+}
+
+impl Proof {
+    /// What is tried, in this order.
+    const fn mechanisms(&self) -> &'static [Mechanism] {
+        match self {
+            Self::Password(_) => &[Mechanism::Plain, Mechanism::Login],
+            Self::Token(_) => &[Mechanism::Xoauth2],
+        }
+    }
+
+    fn secret(&self) -> &str {
+        let (Self::Password(secret) | Self::Token(secret)) = self;
+        secret.expose_secret()
+    }
+
+    /// As it is called in sentences.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Password(_) => "a password",
+            Self::Token(_) => "an access token (XOAUTH2)",
+        }
+    }
 }
 
 impl Server {
-    /// The server of opened mailbox settings, if they name one.
+    /// The server of opened mailbox settings, if they name one, with a proof that is ready to be shown.
     #[must_use]
-    pub fn of_settings(settings: &JsonMap) -> Option<Self> {
+    pub fn of_settings(settings: &JsonMap, proof: Proof) -> Option<Self> {
         let text = |name: &str| settings.get(name).and_then(Value::as_str).map(str::to_owned);
         let port = settings.get("smtpPort").and_then(Value::as_u64)?;
         Some(Self {
@@ -84,7 +115,7 @@ impl Server {
             port: u16::try_from(port).ok()?,
             is_secure: settings.get("smtpSecure").and_then(Value::as_bool).unwrap_or(port == 465),
             username: text("smtpUsername")?,
-            password: text("smtpPassword")?.into(),
+            proof,
         })
     }
 }
@@ -125,17 +156,19 @@ pub enum SmtpError {
     },
     /// It would have been in clear.
     #[error(
-        "The server {host} offers no encryption (STARTTLS), and sending the password in clear is not allowed."
+        "The server {host} offers no encryption (STARTTLS), and sending the login in clear is not allowed."
     )]
     InClear {
         /// As configured.
         host: String,
     },
-    /// It knows no password login.
-    #[error("The server {host} offers no login with a password.")]
+    /// It does not know such a login.
+    #[error("The server {host} offers no login with {proof}.")]
     NoLogin {
         /// As configured.
         host: String,
+        /// What it was to be shown.
+        proof: &'static str,
     },
     /// An address that no mail can be sent with.
     #[error("{0} is not an address that mail can be sent with.")]
@@ -152,9 +185,9 @@ pub enum SmtpError {
 pub async fn verify(server: &Server, rules: &Rules) -> Result<(), SmtpError> {
     let trying = async {
         let mut connection = connect(server, rules).await?;
-        if connection.server_info().get_auth_mechanism(MECHANISMS).is_none() {
+        if connection.server_info().get_auth_mechanism(server.proof.mechanisms()).is_none() {
             connection.abort().await;
-            return Err(SmtpError::NoLogin { host: server.host.clone() });
+            return Err(SmtpError::NoLogin { host: server.host.clone(), proof: server.proof.name() });
         }
         log_in(&mut connection, server).await?;
         // The login has succeeded; how the goodbye goes does not matter.
@@ -172,7 +205,7 @@ pub async fn send(server: &Server, rules: &Rules, draft: &Draft<'_>) -> Result<(
     let message = compose(draft)?;
     let trying = async {
         let mut connection = connect(server, rules).await?;
-        if connection.server_info().get_auth_mechanism(MECHANISMS).is_some() {
+        if connection.server_info().get_auth_mechanism(server.proof.mechanisms()).is_some() {
             log_in(&mut connection, server).await?;
         }
         let sent = connection.send(message.envelope(), &message.formatted()).await;
@@ -184,8 +217,8 @@ pub async fn send(server: &Server, rules: &Rules, draft: &Draft<'_>) -> Result<(
 }
 
 async fn log_in(connection: &mut AsyncSmtpConnection, server: &Server) -> Result<(), SmtpError> {
-    let credentials = Credentials::new(server.username.clone(), server.password.expose_secret().to_owned());
-    let answer = connection.auth(MECHANISMS, &credentials).await;
+    let credentials = Credentials::new(server.username.clone(), server.proof.secret().to_owned());
+    let answer = connection.auth(server.proof.mechanisms(), &credentials).await;
     answer.map(drop).map_err(|error| failed("The login", &error))
 }
 

@@ -74,7 +74,8 @@ pub struct Status {
 pub struct MailboxStatus {
     /// `idle`, `polling`, `backoff` or `closed`.
     connection: String,
-    /// `announcement`, or why there is none: `idle_off`, `idle_not_offered`, `idle_refused`, `idle_misses_mail`.
+    /// `announcement`, or why there is none: `idle_off`, `idle_not_offered`, `idle_refused`, `idle_misses_mail`,
+    /// `few_connections`.
     waits_for: String,
     /// When the last poll ended.
     last_poll_at: Option<String>,

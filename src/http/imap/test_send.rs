@@ -95,7 +95,7 @@ pub async fn test_send(
         port,
         is_secure: body.smtp_secure.unwrap_or(port == 465),
         username: body.smtp_username,
-        password: body.smtp_password.into(),
+        proof: smtp::Proof::Password(body.smtp_password.into()),
     };
     let domain = body.from_address.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
     let message_id = format!("{}@{domain}", state.ids.next::<uuid::Uuid>());

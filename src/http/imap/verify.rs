@@ -13,7 +13,9 @@ use crate::supervisor::Tokens;
 use crate::supervisor::settings::{Account, Proof};
 use axum::Json;
 use axum::extract::State;
+use secrecy::SecretString;
 use serde::Serialize;
+use serde_json::Value;
 use std::time::Duration;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -71,11 +73,15 @@ pub async fn verify(
         return Err(ApiError::invalid_field("", error.to_string()));
     }
     let settings = state.sealer.open_map(&settings, caller.tenant_id, id).map_err(ApiError::internal)?;
-    let smtp_server = Server::of_settings(&settings);
-    let account = Account::read(caller.tenant_id, id, settings).map_err(ApiError::internal)?;
+    let account = Account::read(caller.tenant_id, id, settings.clone()).map_err(ApiError::internal)?;
+    // One for both: an endpoint may take a refresh token only once.
+    let tokens = match &account.proof {
+        Proof::OAuth2(oauth) => Some(Tokens::new(oauth.clone())),
+        Proof::Password(_) => None,
+    };
     let (imap, smtp) = tokio::join!(
-        within_limit(verify_imap(&state, &account)),
-        within_limit(verify_smtp(&state, smtp_server)),
+        within_limit(verify_imap(&state, &account, tokens.as_ref())),
+        within_limit(verify_smtp(&state, &settings, tokens.as_ref())),
     );
     Ok(Json(Verified { imap: Verdict::of(imap), smtp: Verdict::of(smtp) }))
 }
@@ -85,14 +91,11 @@ async fn within_limit(trying: impl Future<Output = Result<(), String>>) -> Resul
     timeout(LIMIT, trying).await.unwrap_or_else(|_| late())
 }
 
-async fn verify_imap(state: &AppState, account: &Account) -> Result<(), String> {
+async fn verify_imap(state: &AppState, account: &Account, tokens: Option<&Tokens>) -> Result<(), String> {
     let network = &state.supervisor.parts().network;
     let auth = match &account.proof {
         Proof::Password(password) => imap::Auth::Password(password.clone()),
-        Proof::OAuth2(oauth) => {
-            let fresh = Tokens::new(oauth.clone()).fresh(network).await.map_err(|error| error.to_string())?;
-            imap::Auth::Bearer { token: fresh.token, mechanism: None }
-        }
+        Proof::OAuth2(_) => imap::Auth::Bearer { token: fresh_token(state, tokens).await?, mechanism: None },
     };
     let opened = imap::Session::open(&account.target(auth), network).await;
     let mut session = opened.map_err(|error| error.to_string())?;
@@ -114,7 +117,21 @@ async fn verify_imap(state: &AppState, account: &Account) -> Result<(), String> 
     Ok(())
 }
 
-async fn verify_smtp(state: &AppState, server: Option<Server>) -> Result<(), String> {
-    let Some(server) = server else { return Ok(()) };
+async fn verify_smtp(state: &AppState, settings: &JsonMap, tokens: Option<&Tokens>) -> Result<(), String> {
+    if !settings.contains_key("smtpHost") {
+        return Ok(());
+    }
+    let password = settings.get("smtpPassword").and_then(Value::as_str);
+    let proof = match password {
+        Some(password) => smtp::Proof::Password(password.into()),
+        None => smtp::Proof::Token(fresh_token(state, tokens).await?),
+    };
+    let server = Server::of_settings(settings, proof).ok_or("The SMTP settings are not complete.")?;
     smtp::verify(&server, &state.smtp).await.map_err(|error| error.to_string())
+}
+
+async fn fresh_token(state: &AppState, tokens: Option<&Tokens>) -> Result<SecretString, String> {
+    let tokens = tokens.ok_or("There is neither a password nor auth.")?;
+    let network = &state.supervisor.parts().network;
+    Ok(tokens.fresh(network).await.map_err(|error| error.to_string())?.token)
 }

@@ -203,6 +203,7 @@ async fn keep_identity(
         fingerprint: keys::any_fingerprint(),
         message_id: Some(message.id),
         conversation_id: Some(message.conversation_id),
+        taken_back_at: None,
     };
     Ok(tx.insert_identities(caller.tenant_id, &[identity]).await?)
 }

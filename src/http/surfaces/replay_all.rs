@@ -10,6 +10,7 @@ use crate::limits::PAGE_ROWS;
 use crate::store::deliveries::DeadLetterStatus;
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -62,12 +63,15 @@ pub async fn replay_all(
     }
     for id in open.into_iter().rev() {
         let letter = find_letter(&state, &caller, surface_id, id).await?;
-        match replay_letter(&state, &caller, &letter).await? {
-            Ok(outcome) => {
+        match replay_letter(&state, &caller, &letter).await {
+            Ok(Ok(outcome)) => {
                 report.replayed += 1;
                 report.accepted += outcome.accepted;
             }
-            Err(_) => report.failed += 1,
+            Ok(Err(_)) => report.failed += 1,
+            // A mail that is gone from its server holds up none of those behind it.
+            Err(error) if error.status() == StatusCode::UNPROCESSABLE_ENTITY => report.failed += 1,
+            Err(error) => return Err(error),
         }
     }
     Ok(Json(report))

@@ -1,14 +1,13 @@
 //! Public keys that providers publish at fixed addresses (Amazon SNS, Microsoft): asked for by ourselves,
 //! kept for a day, never fetched more than a few times a minute, whoever knocks. Which addresses may be
-//! asked is decided in `channel`, not here.
+//! asked is decided in `channel`; to which hosts a name may lead, in `web`.
 
 use crate::http::ApiError;
+use crate::web::{Web, WebRequest};
 use bytes::Bytes;
 use jiff::Timestamp;
-use reqwest::Client;
-use reqwest::redirect::Policy;
 use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The whole request.
@@ -19,6 +18,8 @@ const ANSWER_BYTES: usize = 256 * 1024;
 const FRESH_SECONDS: i64 = 24 * 3_600;
 /// How soon keys that do not fit are asked for again, in seconds: a provider may have changed them.
 const RETRY_SECONDS: i64 = 300;
+/// How long nobody is asked who has just failed, in seconds: who waits for the same keys does not wait again.
+const FAILED_SECONDS: i64 = 5;
 /// Addresses that are remembered.
 const MOST: usize = 64;
 /// Requests a minute.
@@ -27,46 +28,83 @@ const REQUESTS_PER_MINUTE: usize = 20;
 /// Keys by their address.
 #[derive(Debug, Default)]
 pub struct Keyring {
-    known: Mutex<HashMap<String, (Timestamp, Bytes)>>,
+    web: Option<Web>,
+    places: Mutex<HashMap<String, Arc<Place>>>,
     asked: Mutex<Vec<Timestamp>>,
-    client: OnceLock<Client>,
+}
+
+/// One address.
+#[derive(Debug, Default)]
+struct Place {
+    /// Held by the one who asks; the others wait for what comes of it.
+    asking: tokio::sync::Mutex<()>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Known {
+    keys: Option<(Timestamp, Bytes)>,
+    failed_at: Option<Timestamp>,
+}
+
+impl Known {
+    /// Keys that are younger than `limit_seconds`.
+    fn fresh(&self, limit_seconds: i64, now: Timestamp) -> Option<Bytes> {
+        let (since, keys) = self.keys.as_ref()?;
+        (now.as_second() - since.as_second() < limit_seconds).then(|| keys.clone())
+    }
+
+    /// Old keys are better than none; where there are none the provider is told to come again.
+    fn or_later(&self, seconds: u32) -> Result<Bytes, ApiError> {
+        self.keys.as_ref().map(|(_, keys)| keys.clone()).ok_or_else(|| ApiError::unavailable(seconds))
+    }
 }
 
 impl Keyring {
+    /// One that asks by `web`; without it nobody is asked.
+    #[must_use]
+    pub fn new(web: Web) -> Self {
+        Self { web: Some(web), ..Self::default() }
+    }
+
     /// What stands at `url`. `renew` says that what is known does not fit.
     ///
     /// # Errors
     /// 503: the provider cannot be asked now, and may send its request again.
     pub async fn at(&self, url: &str, now: Timestamp, renew: bool) -> Result<Bytes, ApiError> {
-        let limit = if renew { RETRY_SECONDS } else { FRESH_SECONDS };
-        let known = self.known().get(url).cloned();
-        if let Some((since, keys)) = &known
-            && now.as_second() - since.as_second() < limit
-        {
-            return Ok(keys.clone());
+        let limit_seconds = if renew { RETRY_SECONDS } else { FRESH_SECONDS };
+        let place = self.place(url);
+        if let Some(keys) = place.known().fresh(limit_seconds, now) {
+            return Ok(keys);
+        }
+        let _asking = place.asking.lock().await;
+        // Somebody may have asked meanwhile.
+        let known = place.known().clone();
+        if let Some(keys) = known.fresh(limit_seconds, now) {
+            return Ok(keys);
+        }
+        if known.failed_at.is_some_and(|at| now.as_second() - at.as_second() < FAILED_SECONDS) {
+            return known.or_later(30);
         }
         if !self.may_ask(now) {
-            return known.map(|(_, keys)| keys).ok_or_else(|| ApiError::unavailable(60));
+            return known.or_later(60);
         }
         match self.ask(url).await {
             Ok(keys) => {
-                self.learn(url, keys.clone(), now);
+                *place.known() = Known { keys: Some((now, keys.clone())), failed_at: None };
                 Ok(keys)
             }
             Err(error) => {
                 tracing::warn!(%error, "the public keys of a provider cannot be had");
-                known.map(|(_, keys)| keys).ok_or_else(|| ApiError::unavailable(30))
+                place.known().failed_at = Some(now);
+                known.or_later(30)
             }
         }
     }
 
     /// Remembers what stands at `url`.
     pub fn learn(&self, url: &str, keys: Bytes, now: Timestamp) {
-        let mut known = self.known();
-        if known.len() >= MOST && !known.contains_key(url) {
-            known.clear();
-        }
-        known.insert(url.to_owned(), (now, keys));
+        *self.place(url).known() = Known { keys: Some((now, keys)), failed_at: None };
     }
 
     /// Asks for an address once, for its effect: a subscription is confirmed so.
@@ -88,27 +126,32 @@ impl Keyring {
     }
 
     async fn ask(&self, url: &str) -> Result<Bytes, String> {
-        let plain = |error: reqwest::Error| error.without_url().to_string();
-        let client = match self.client.get() {
-            Some(client) => client,
-            None => {
-                let made = Client::builder().timeout(LIMIT).https_only(true).redirect(Policy::none()).build();
-                self.client.get_or_init(|| made.unwrap_or_default())
-            }
-        };
-        let answer = client.get(url).send().await.and_then(reqwest::Response::error_for_status);
-        let mut answer = answer.map_err(plain)?;
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(plain)? {
-            if body.len() + chunk.len() > ANSWER_BYTES {
-                return Err("the answer is too long".to_owned());
-            }
-            body.extend_from_slice(&chunk);
+        let web = self.web.as_ref().ok_or("this worker asks nobody")?;
+        if !url.starts_with("https://") {
+            return Err("keys are taken by HTTPS alone".to_owned());
         }
-        Ok(body.into())
+        let request = WebRequest { url, authorization: None, redirects: false, limit_bytes: ANSWER_BYTES };
+        let answer = tokio::time::timeout(LIMIT, web.get(request)).await;
+        let answer = answer.map_err(|_| format!("no answer within {} seconds", LIMIT.as_secs()))?;
+        let answer = answer.map_err(|error| error.to_string())?;
+        if (200..300).contains(&answer.status) {
+            Ok(answer.body)
+        } else {
+            Err(format!("it answered with status {}", answer.status))
+        }
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Timestamp, Bytes)>> {
+    fn place(&self, url: &str) -> Arc<Place> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if places.len() >= MOST && !places.contains_key(url) {
+            places.clear();
+        }
+        places.entry(url.to_owned()).or_default().clone()
+    }
+}
+
+impl Place {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

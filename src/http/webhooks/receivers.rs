@@ -10,6 +10,7 @@ use crate::channel::Channel;
 use crate::http::{ApiError, AppState};
 use crate::ids::{SurfaceId, TenantId};
 use crate::model::surface::Surface;
+use crate::web::Web;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,6 +74,12 @@ pub struct Receivers {
 }
 
 impl Receivers {
+    /// The same, asking providers for the keys that they publish by `web`.
+    #[must_use]
+    pub fn with_web(self, web: Web) -> Self {
+        Self { keyring: Keyring::new(web), ..self }
+    }
+
     /// The receiver of that id.
     ///
     /// # Errors

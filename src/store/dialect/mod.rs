@@ -3,6 +3,7 @@
 //! [`Record`]s. Nothing outside this folder asks which engine it is.
 
 mod checkpoints;
+mod page_cache;
 mod postgres;
 mod record;
 mod sessions;

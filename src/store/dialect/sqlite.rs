@@ -1,6 +1,7 @@
 //! SQLite: one writer ([`Writer`]), several readers, WAL with full sync. A rowset becomes bound `VALUES` rows.
 
 use super::checkpoints::Checkpoints;
+use super::page_cache;
 use super::record::Record;
 use super::statement::{Rowset, Statement, Value};
 use super::writer::Writer;
@@ -23,9 +24,8 @@ const MOST_ROWS: usize = 256;
 const CACHED_STATEMENTS: usize = 256;
 /// Measured on whole batches: 8 KiB costs 10 to 15 % less CPU than 4 KiB, 16 KiB no less.
 const PAGE_BYTES: u32 = 8_192;
-/// Page caches of the writer and of a reader, in KiB. Nothing is mapped: mapped pages would count as
+/// Page cache of a reader, in KiB; the writer's is `PageCache`'s. Nothing is mapped: mapped pages would count as
 /// resident memory and grow with the database, and reading them is no quicker here.
-const WRITER_CACHE_KIB: u32 = 32 * 1024;
 const READER_CACHE_KIB: u32 = 4 * 1024;
 const COPIER_CACHE_KIB: u32 = 256;
 /// Pages in the write-ahead log before the writer itself copies what [`Checkpoints`] has not (128 MiB). A message touches
@@ -74,7 +74,7 @@ pub(super) async fn open(path: &Path, options: &StoreOptions) -> Result<(Writer,
         other => other,
     };
     let cache = |kib: u32| connect.clone().pragma("cache_size", format!("-{kib}"));
-    let writer = Writer::open(&cache(WRITER_CACHE_KIB), acquire).await.map_err(named)?;
+    let writer = Writer::open(&cache(page_cache::QUIET_KIB), acquire).await.map_err(named)?;
     let readers = pool()
         .max_connections(options.max_connections.max(1))
         .connect_lazy_with(cache(READER_CACHE_KIB).pragma("query_only", "ON"));

@@ -2,6 +2,7 @@
 //! which take longer than most statements. So few go over: the first statement of a transaction carries its
 //! `BEGIN`, and writes are kept back and go as one text, before the next read or in the commit.
 
+use super::page_cache::PageCache;
 use super::record::Record;
 use super::sqlite::{self, Chunk};
 use super::statement::{Statement, Value};
@@ -23,6 +24,7 @@ const TOGETHER_ROWS: usize = 64;
 pub(super) struct Writer {
     connection: Arc<Mutex<Option<SqliteConnection>>>,
     patience: Duration,
+    page_cache: PageCache,
 }
 
 /// A transaction of the writer. Dropped without [`Turn::commit`] it is rolled back before the next begins.
@@ -31,6 +33,7 @@ pub(super) struct Turn {
     connection: Option<OwnedMutexGuard<Option<SqliteConnection>>>,
     has_begun: bool,
     kept_back: Vec<Part>,
+    page_cache: PageCache,
 }
 
 /// A write that waits.
@@ -49,7 +52,11 @@ struct Part {
 impl Writer {
     pub(super) async fn open(connect: &SqliteConnectOptions, patience: Duration) -> sqlx::Result<Self> {
         let connection = connect.connect().await?;
-        Ok(Self { connection: Arc::new(Mutex::new(Some(connection))), patience })
+        Ok(Self {
+            connection: Arc::new(Mutex::new(Some(connection))),
+            patience,
+            page_cache: PageCache::default(),
+        })
     }
 
     /// Waits for the connection; nothing is sent yet.
@@ -57,7 +64,12 @@ impl Writer {
         let waiting = self.connection.clone().lock_owned();
         let connection =
             tokio::time::timeout(self.patience, waiting).await.map_err(|_| StoreError::Busy(None))?;
-        Ok(Turn { connection: Some(connection), has_begun: false, kept_back: Vec::new() })
+        let page_cache = self.page_cache.clone();
+        let quiet = page_cache.when_quiet();
+        let mut turn =
+            Turn { connection: Some(connection), has_begun: false, kept_back: Vec::new(), page_cache };
+        turn.resize_cache(quiet).await?;
+        Ok(turn)
     }
 
     pub(super) async fn close(&self) {
@@ -118,6 +130,8 @@ impl Turn {
         if parts.is_empty() {
             return Ok(());
         }
+        let rows = parts.iter().map(|part| part.rows.unwrap_or(1)).sum();
+        self.resize_cache(self.page_cache.when_writing(rows)).await?;
         let is_small = |part: &Part| part.rows.unwrap_or_default() <= TOGETHER_ROWS;
         let mut together = Vec::new();
         for part in parts {
@@ -185,6 +199,15 @@ impl Turn {
             written += self.run(text, arguments, drop).await?.last().copied().unwrap_or_default();
         }
         part.wanted.map_or(Ok(()), |wanted| check((written, wanted)))
+    }
+
+    /// Gives the connection another page cache; one that shrinks gives its pages back at once.
+    async fn resize_cache(&mut self, kib: Option<u32>) -> Result<()> {
+        if let Some(kib) = kib {
+            let resize = sqlx::raw_sql(AssertSqlSafe(format!("PRAGMA cache_size = -{kib}")));
+            resize.execute(self.connection()?).await?;
+        }
+        Ok(())
     }
 
     /// Runs a text of one or more statements; gives how many rows each changed.

@@ -31,6 +31,9 @@ pub const SCOPES: &[&str] = &[
     "conversations:write",
 ];
 
+/// What the clock of a world shows first.
+const NOW: &str = "2026-11-02T10:00:00.123456Z";
+
 /// One tenant with a key that has every scope, served on a port of its own.
 pub struct World {
     pub address: SocketAddr,
@@ -38,6 +41,7 @@ pub struct World {
     pub ids: Ids,
     pub store: Store,
     pub blobs: Blobs,
+    pub services: Arc<Services>,
     pub tenant: TenantId,
     pub key: String,
     client: reqwest::Client,
@@ -127,9 +131,18 @@ impl World {
     }
 
     pub async fn with_limits(limits: ServerLimits) -> Self {
+        Self::on_a_file(limits, NOW).await
+    }
+
+    /// A world on a SQLite file whose clock shows `start`.
+    pub async fn at(start: &str) -> Self {
+        Self::on_a_file(ServerLimits::default(), start).await
+    }
+
+    async fn on_a_file(limits: ServerLimits, start: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let url = format!("sqlite://{}", directory.path().join("test.db").display());
-        Self::on(&url, directory, limits).await
+        Self::on(&url, directory, limits, start).await
     }
 
     /// A world on each store that this machine has.
@@ -137,19 +150,19 @@ impl World {
         let mut worlds = vec![Self::new().await];
         if let Some(server) = postgres::Server::shared() {
             let directory = tempfile::tempdir().expect("a directory");
-            worlds.push(Self::on(&server.fresh_database(), directory, ServerLimits::default()).await);
+            worlds.push(Self::on(&server.fresh_database(), directory, ServerLimits::default(), NOW).await);
         }
         worlds
     }
 
-    async fn on(url: &str, directory: tempfile::TempDir, limits: ServerLimits) -> Self {
+    async fn on(url: &str, directory: tempfile::TempDir, limits: ServerLimits, start: &str) -> Self {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
         let store = Store::open(&StoreOptions::new(url)).await.expect("the store opens");
         store.migrate().await.expect("the schema is made");
-        let clock = Arc::new(ManualClock::new("2026-11-02T10:00:00.123456Z".parse().expect("a time")));
+        let clock = Arc::new(ManualClock::new(start.parse().expect("a time")));
         let ids = Ids::new(clock.clone() as Arc<dyn Clock>, Arc::new(SystemEntropy::new()));
         let encryption_key =
             EncryptionKey::parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "the test").expect("a key");
@@ -157,6 +170,7 @@ impl World {
         let shutdown = CancellationToken::new();
         let services =
             Services::new(&store, blobs.clone(), &ids, &(clock.clone() as Arc<dyn Clock>), shutdown.clone());
+        let services = Arc::new(services);
         let state = AppState {
             store: store.clone(),
             clock: clock.clone(),
@@ -168,7 +182,7 @@ impl World {
             sealer: Sealer::new(&encryption_key, &[], Arc::new(SystemEntropy::new())),
             keys: Arc::new(KeyCache::default()),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
-            services: Arc::new(services),
+            services: services.clone(),
             supervisor: supervisor(&store, &ids, clock.clone(), &encryption_key),
             smtp: Arc::default(),
         };
@@ -181,6 +195,7 @@ impl World {
             ids,
             store,
             blobs,
+            services,
             tenant: TenantId(uuid::Uuid::nil()),
             key: String::new(),
             client: reqwest::Client::builder().no_proxy().build().expect("a client"),

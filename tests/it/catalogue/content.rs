@@ -92,8 +92,13 @@ fn dated(id: &str, date: &str) -> String {
 async fn e04_a_date_without_sense_gives_way_to_the_servers_own(desk: Desk) {
     let internal = "2026-02-28T08:00:00Z".parse().unwrap();
     let place = Place { internal_date: Some(internal), ..Place::default() };
-    for (number, date) in
-        ["Fri, 1 Jan 2999 00:00:00 +0000", "Sun, 45 Foo 2026 25:61:61 +9999"].iter().enumerate()
+    for (number, date) in [
+        "Fri, 1 Jan 2999 00:00:00 +0000",
+        "Thu, 1 Jan 1970 00:00:00 +0000",
+        "Sun, 45 Foo 2026 25:61:61 +9999",
+    ]
+    .iter()
+    .enumerate()
     {
         let arrived = desk.mail_at(place, dated(&format!("e04.{number}@x"), date)).await;
         assert_eq!(arrived.message().sent_at, internal, "{date}");

@@ -363,8 +363,12 @@ async fn b22_a_server_that_takes_logins_and_closes_is_not_asked_again_and_again(
     // The second short life is followed by 40 seconds of quiet.
     let waits =
         |status: &serde_json::Value| status["connection"] == "backoff" && status["nextPollAt"].is_string();
-    office.wait_until("a pause", waits).await;
+    let status = office.wait_until("a pause", waits).await;
     assert_eq!(office.server.logins(), 2);
+    let next: jiff::Timestamp = status["nextPollAt"].as_str().unwrap().parse().unwrap();
+    let last: jiff::Timestamp = status["lastPollAt"].as_str().unwrap().parse().unwrap();
+    let wait = next.duration_since(last).as_secs();
+    assert!((39..=62).contains(&wait), "the next attempt is told, not the next interval: {wait} s");
 }
 
 #[tokio::test(flavor = "multi_thread")]

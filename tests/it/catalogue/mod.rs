@@ -24,8 +24,11 @@ macro_rules! on_both_desks {
 }
 
 mod automatic;
+mod commands;
 mod content;
+mod crowded;
 mod daemon;
+mod deaths;
 mod desk;
 mod duplicates;
 mod listing;

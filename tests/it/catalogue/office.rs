@@ -34,6 +34,11 @@ impl Office {
         Some(office)
     }
 
+    /// Where the daemon's API is.
+    pub fn url(&self) -> &str {
+        &self.daemon.url
+    }
+
     /// What `/start` takes, with some settings changed; null takes one away.
     pub fn settings(&self, change: Value) -> Value {
         let mut settings = json!({

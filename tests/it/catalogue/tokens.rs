@@ -2,10 +2,13 @@
 
 use super::office::{Office, mail};
 use crate::servers::scripted::{Act, Heard, TokenServer};
+use crate::servers::smtp::mail_sink;
 use crate::servers::worker::Engine;
+use base64::Engine as _;
 use inlet::imap::{Limits, Network, tls_config};
 use inlet::supervisor::Tokens;
 use inlet::supervisor::settings::OAuth2;
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -119,7 +122,7 @@ async fn a_refresh_token_that_is_replaced_is_kept_over_a_new_start() {
     let office = office_with(&["t1"]).await;
     office.start(oauth(&tokens)).await;
     office.poll().await;
-    let stop = office.call(reqwest::Method::POST, "stop", Some(&json!({}))).await;
+    let stop = office.call(Method::POST, "stop", Some(&json!({}))).await;
     assert_eq!(stop.0, 200);
     office.server.wait_until("the end", |state| state.open == 0).await;
     // A masked secret keeps the stored one, which is the one that took the first one's place.
@@ -129,6 +132,32 @@ async fn a_refresh_token_that_is_replaced_is_kept_over_a_new_start() {
     office.start(again).await;
     office.poll().await;
     assert!(tokens.requests().last().unwrap().contains("refresh_token=refresh-2"), "{:?}", tokens.requests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sending_takes_the_token_of_the_mailbox_and_no_password() {
+    let tokens = TokenServer::start(&[(200, &granted("t1")), (400, r#"{"error": "invalid_grant"}"#)]).await;
+    let office = office_with(&["t1"]).await;
+    let (port, heard) = mail_sink("250-AUTH PLAIN XOAUTH2\r\n");
+    let mut settings = oauth(&tokens);
+    let smtp = json!({"smtpHost": "127.0.0.1", "smtpPort": port, "smtpUsername": "desk"});
+    settings.as_object_mut().unwrap().extend(smtp.as_object().unwrap().clone());
+    let settings = office.settings(settings);
+    let (status, verified) = office.call(Method::POST, "verify", Some(&settings)).await;
+    let good = json!({"success": true, "error": null});
+    assert_eq!((status, &verified["imap"], &verified["smtp"]), (200, &good, &good), "{verified}");
+    assert_eq!(tokens.requests().len(), 1, "one token for both logins");
+    let heard = heard.recv_timeout(Duration::from_secs(10)).unwrap();
+    let shown = heard.split("AUTH XOAUTH2 ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let shown = base64::engine::general_purpose::STANDARD.decode(shown).unwrap();
+    assert_eq!(shown, b"user=desk\x01auth=Bearer t1\x01\x01");
+    assert_eq!(office.call(Method::POST, "start", Some(&settings)).await.0, 200, "nor does start want one");
+    let (port, _) = mail_sink("250-AUTH PLAIN\r\n");
+    tokens.answers(&[(200, &granted("t1"))]);
+    let mut other = settings.clone();
+    other["smtpPort"] = json!(port);
+    let (_, refused) = office.call(Method::POST, "verify", Some(&other)).await;
+    assert!(refused["smtp"]["error"].as_str().unwrap().contains("XOAUTH2"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

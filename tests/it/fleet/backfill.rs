@@ -1,9 +1,15 @@
 //! A large mailbox read by a process that is killed on the way, again and again: bounded memory, each mail once.
 
 use super::{Fleet, scaled, wait_for};
-use crate::servers::worker::{Engine, on_both_stores};
+use crate::servers::crowd::UID_VALIDITY;
+use crate::servers::worker::{ENCRYPTION_KEY, Engine, on_both_stores};
+use inlet::config::Config;
+use inlet::ids::SurfaceId;
+use inlet::model::imap::Outcome;
+use inlet::site::Site;
 use reqwest::Method;
 use serde_json::json;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 on_both_stores! { a_large_mailbox_is_read_once_by_a_process_that_is_killed_five_times }
@@ -45,4 +51,34 @@ async fn a_large_mailbox_is_read_once_by_a_process_that_is_killed_five_times(eng
     let path = format!("/v1/messaging/imap/{surface}/poll");
     let (status, answer) = fleet.send(&worker, Method::POST, &path, Some(&json!({}))).await;
     assert_eq!((status, &answer["messagesProcessed"]), (200, &json!(0)), "{answer}");
+    let path = format!("/v1/messaging/imap/{surface}/audit");
+    let (status, audit) = fleet.send(&worker, Method::GET, &path, None).await;
+    assert_eq!((status, &audit["clean"]), (200, &json!(true)), "{audit}");
+    let mailbox = &audit["mailboxes"][0];
+    assert_eq!((&mailbox["firstUid"], &mailbox["lastUid"]), (&json!(1), &json!(total)), "{audit}");
+    assert_eq!((&mailbox["listed"], &mailbox["accounted"]), (&json!(total), &json!(total)), "{audit}");
+    assert_eq!(mailbox["outcomes"], json!({"stored": total}), "each of them, and once");
+    worker.kill();
+    every_uid_has_one_outcome(&fleet, total).await;
+    println!("{engine:?}: the audit is clean: {total} of {total} UIDs listed have one outcome each");
+}
+
+/// The ledger itself, row by row, beside what the audit says of it.
+async fn every_uid_has_one_outcome(fleet: &Fleet, total: u32) {
+    let mut config = Config::default();
+    config.data.dir = fleet.directory.path().join("one").join("data");
+    if let Some(database) = &fleet.database {
+        config.store.url = Some(database.clone().into());
+        config.encryption.key = Some(ENCRYPTION_KEY.into());
+    }
+    let site = Site::open(config).await.unwrap();
+    let tenant = site.store.list_tenants().await.unwrap()[0];
+    let surface = SurfaceId::parse(&fleet.surfaces[0]).unwrap();
+    let most = total as usize + 1;
+    let rows =
+        site.store.list_ledger(tenant, surface, "INBOX", UID_VALIDITY, 1, u32::MAX, most).await.unwrap();
+    assert!(rows.iter().map(|row| row.uid).eq(1..=total), "every UID once, and none between is missing");
+    assert!(rows.iter().all(|row| row.outcome == Outcome::Stored));
+    let messages: HashSet<_> = rows.iter().map(|row| row.message_id.unwrap()).collect();
+    assert_eq!(messages.len(), rows.len(), "each is a message of its own");
 }

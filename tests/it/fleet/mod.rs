@@ -5,8 +5,12 @@
 
 mod backfill;
 mod crowd;
+mod inside;
 mod neighbours;
 mod sinks;
+#[cfg(unix)]
+mod stops;
+mod week;
 mod workers;
 
 use crate::servers::crowd::Crowd;

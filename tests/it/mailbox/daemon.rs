@@ -2,6 +2,7 @@
 
 use super::reader::mail;
 use super::world::World;
+use crate::servers::smtp::mail_sink;
 use crate::servers::worker::{Engine, on_both_stores};
 use inlet::clock::ManualClock;
 use reqwest::Method;
@@ -294,37 +295,4 @@ async fn a_test_mail_is_sent_for_real() {
         world.call(Method::POST, "test-send", Some(&body)).await
     };
     assert_eq!((refused.0, &refused.1["code"]), (502, &json!("SMTP_FAILED")), "{}", refused.1);
-}
-
-/// A server that takes one mail; gives all that it heard.
-fn mail_sink(offers: &'static str) -> (u16, std::sync::mpsc::Receiver<String>) {
-    use std::io::{BufRead, BufReader, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        let mut reader = BufReader::new(stream);
-        let mut heard = String::new();
-        let mut is_mail = false;
-        reader.get_mut().write_all(b"220 sink\r\n").unwrap();
-        let mut line = String::new();
-        while reader.read_line(&mut line).unwrap_or(0) > 0 {
-            let answer = match line.split_whitespace().next().unwrap_or_default() {
-                "." => "250 taken\r\n".to_owned(),
-                _ if is_mail => String::new(),
-                "EHLO" => format!("250-sink\r\n{offers}250 8BITMIME\r\n"),
-                "AUTH" => "235 in\r\n".to_owned(),
-                "DATA" => "354 go on\r\n".to_owned(),
-                "QUIT" => "221 bye\r\n".to_owned(),
-                _ => "250 ok\r\n".to_owned(),
-            };
-            is_mail = (is_mail || line.starts_with("DATA")) && line != ".\r\n";
-            heard.push_str(&line);
-            line.clear();
-            reader.get_mut().write_all(answer.as_bytes()).unwrap();
-        }
-        drop(sender.send(heard));
-    });
-    (port, receiver)
 }

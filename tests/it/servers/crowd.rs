@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 const CAPABILITIES: &str = "CAPABILITY IMAP4rev1 IDLE";
 /// Every mailbox has the same.
-const UID_VALIDITY: u32 = 77;
+pub const UID_VALIDITY: u32 = 77;
 
 /// The server. Dropping it ends it.
 pub struct Crowd {

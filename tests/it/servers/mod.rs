@@ -5,4 +5,5 @@ pub mod crowd;
 pub mod dovecot;
 pub mod postgres;
 pub mod scripted;
+pub mod smtp;
 pub mod worker;

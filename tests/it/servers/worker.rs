@@ -4,7 +4,8 @@
 use super::postgres;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 /// The API key of every worker, with every scope.
 pub const KEY: &str = "a-key-of-the-tests-0123456789";
@@ -104,6 +105,22 @@ impl Worker {
             line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
         };
         Some((field("VmRSS:")?, field("VmHWM:")?))
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it ends by itself; `None` if it does not within `limit`.
+    pub fn wait_for_end(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let begun = Instant::now();
+        loop {
+            match self.child.try_wait().expect("it can be waited for") {
+                None if begun.elapsed() < limit => std::thread::sleep(Duration::from_millis(10)),
+                ended => return ended,
+            }
+        }
     }
 
     /// `kill -9`.

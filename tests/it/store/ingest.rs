@@ -7,6 +7,7 @@ use inlet::model::conversation::{ConversationStatus, Participant};
 use inlet::model::message::Direction;
 use inlet::store::StoreError;
 use inlet::store::ingest::{ConversationChange, Identity, SourceRef, ThreadKey};
+use inlet::store::taken_back::TakenBack;
 use std::collections::{HashMap, HashSet};
 
 on_both_engines! {
@@ -15,6 +16,7 @@ on_both_engines! {
     an_identity_inserted_twice_is_stale,
     of_many_writers_of_one_identity_exactly_one_wins,
     writers_of_the_same_keys_in_opposite_order_do_not_deadlock,
+    what_is_taken_back_first_waits_for_its_message_and_not_for_ever,
     a_key_that_stands_twice_in_a_batch_blames_the_batch,
     thread_keys_lead_to_conversations_and_can_be_pointed_elsewhere,
     a_thread_key_inserted_twice_is_stale,
@@ -127,6 +129,50 @@ async fn writers_of_the_same_keys_in_opposite_order_do_not_deadlock(world: World
         let stale = outcomes.iter().filter(|outcome| matches!(outcome, Err(StoreError::Stale))).count();
         assert_eq!(stale, 3, "one writer wins, nobody deadlocks: {outcomes:?}");
     }
+}
+
+async fn what_is_taken_back_first_waits_for_its_message_and_not_for_ever(world: World) {
+    let conversation = world.store_conversation(|_| {}).await;
+    let at = |seconds: i64| jiff::Timestamp::from_second(1_760_000_000 + seconds).unwrap();
+    let taken_back = |name: &str, seconds| TakenBack {
+        surface_id: world.surface,
+        key: key(name),
+        fingerprint: key("fingerprint"),
+        at: at(seconds),
+    };
+    let mut tx = world.store.begin().await.unwrap();
+    tx.insert_takings_back(world.tenant, &[taken_back("b", 9), taken_back("a", 1), taken_back("c", 2)])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let wanted = [(world.surface, key("a"))];
+    let waiting = world.store.find_identities(world.tenant, &wanted).await.unwrap();
+    assert_eq!((waiting[0].message_id, waiting[0].taken_back_at), (None, Some(at(1))));
+    // Its message comes: the identity is that message's, once.
+    let new = world.new_message(conversation.id);
+    let arrived = [world.identity("a", new.message.id)];
+    let mut tx = world.store.begin().await.unwrap();
+    tx.claim_taken_back(world.tenant, &arrived).await.unwrap();
+    tx.insert_messages(world.tenant, &[new]).await.unwrap();
+    tx.commit().await.unwrap();
+    let found = world.store.find_identities(world.tenant, &wanted).await.unwrap();
+    assert_eq!((found[0].message_id, found[0].taken_back_at), (arrived[0].message_id, None));
+    let mut tx = world.store.begin().await.unwrap();
+    assert!(matches!(tx.claim_taken_back(world.tenant, &arrived).await, Err(StoreError::Stale)));
+    drop(tx);
+    // Only what waits still is forgotten, and only what waits for long.
+    assert_eq!(world.store.prune_taken_back(world.tenant, at(9), 10).await.unwrap(), 1);
+    let mut all = Vec::new();
+    for name in ["a", "b", "c"] {
+        all.extend(world.store.find_identities(world.tenant, &[(world.surface, key(name))]).await.unwrap());
+    }
+    assert_eq!(all.len(), 2);
+    let mut tx = world.store.begin().await.unwrap();
+    let again = match tx.insert_takings_back(world.tenant, &[taken_back("b", 20)]).await {
+        Ok(()) => tx.commit().await,
+        refused => refused,
+    };
+    assert!(matches!(again, Err(StoreError::Stale)), "{again:?}");
 }
 
 async fn a_key_that_stands_twice_in_a_batch_blames_the_batch(world: World) {

@@ -159,6 +159,7 @@ impl World {
             fingerprint: key("fingerprint"),
             message_id: Some(message),
             conversation_id: None,
+            taken_back_at: None,
         }
     }
 }

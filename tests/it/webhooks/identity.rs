@@ -86,8 +86,6 @@ async fn e53_a_deletion_is_recorded_on_its_message_and_makes_none() {
             slack(&json!({"type": "message", "subtype": "message_deleted", "channel": "C1", "deleted_ts": ts,
                 "event_ts": "1762000030.000000", "channel_type": "channel"}))
         };
-        post(&world, &id, &gone("1762000000.000100")).await;
-        assert_eq!(totals(&world, &id).await, (0, 0));
         let said =
             slack(&json!({"type": "message", "channel": "C1", "channel_type": "channel", "user": "U1",
             "text": "oops", "ts": "1762000000.000100"}));
@@ -96,6 +94,60 @@ async fn e53_a_deletion_is_recorded_on_its_message_and_makes_none() {
         post(&world, &id, &gone("1762000000.000100")).await;
         let message = only(&world, &id).await;
         assert_eq!(message["metadata"]["deletedAt"], "2025-11-01T12:27:10Z");
+    }
+}
+
+/// One message of Telegram's business chats taken back.
+fn taken_back(ids: &[i64]) -> Value {
+    json!({"update_id": 9, "deleted_business_messages": {"business_connection_id": "b", "chat": {"id": 7}, "message_ids": ids}})
+}
+
+#[tokio::test]
+async fn e53_a_deletion_that_comes_first_is_recorded_when_its_message_comes() {
+    for world in World::each().await {
+        let id = open(&world, "telegram", "telegram").await;
+        // Before its message, twice; and one whose message never comes.
+        post(&world, &id, &taken_back(&[1, 2])).await;
+        post(&world, &id, &taken_back(&[1])).await;
+        assert_eq!(totals(&world, &id).await, (0, 0));
+        let answer = post(&world, &id, &telegram("message", 1, "oops", &json!({}))).await;
+        assert_eq!(answer, Value::Null);
+        let message = only(&world, &id).await;
+        assert_eq!(
+            (&message["content"], message["metadata"]["deletedAt"].is_string()),
+            (&json!("oops"), true)
+        );
+        // What came once comes no second time, edited or not, and stays taken back.
+        post(&world, &id, &telegram("message", 1, "oops", &json!({}))).await;
+        post(&world, &id, &telegram("edited_message", 1, "ooops", &json!({"edit_date": 1_762_000_010})))
+            .await;
+        post(&world, &id, &taken_back(&[1])).await;
+        assert_eq!(only(&world, &id).await["metadata"]["deletedAt"], message["metadata"]["deletedAt"]);
+        // Others are not touched by it.
+        post(&world, &id, &telegram("message", 3, "stays", &json!({}))).await;
+        let all: Vec<Value> = messages(&world, &id).await.concat();
+        assert_eq!(all.iter().filter(|it| it["metadata"]["deletedAt"].is_string()).count(), 1);
+        assert_eq!(all.len(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_and_its_message_at_once_are_never_parted() {
+    for world in World::each().await {
+        let world = std::sync::Arc::new(world);
+        let id = std::sync::Arc::new(open(&world, "telegram", "telegram").await);
+        let both = (1..=40)
+            .flat_map(|number| [telegram("message", number, "oops", &json!({})), taken_back(&[number])]);
+        let posts = both.map(|body| {
+            let (world, id) = (world.clone(), id.clone());
+            tokio::spawn(async move { post(&world, &id, &body).await })
+        });
+        for one in posts.collect::<Vec<_>>() {
+            one.await.unwrap();
+        }
+        let all: Vec<Value> = messages(&world, &id).await.concat();
+        assert_eq!(all.len(), 40);
+        assert!(all.iter().all(|it| it["metadata"]["deletedAt"].is_string()), "{all:?}");
     }
 }
 

@@ -7,6 +7,7 @@ mod daemon;
 mod dead_letters;
 mod expectations;
 mod identity;
+mod keys;
 mod media;
 mod outage;
 mod parallel;

@@ -38,6 +38,35 @@ async fn first_messages_of_new_threads_at_once_make_one_conversation_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn fifty_first_messages_of_a_new_contact_at_once_open_one_conversation() {
+    // Expectation 54, with a thread id and without one.
+    for world in World::each().await {
+        let world = Arc::new(world);
+        for thread in [Some("t"), None] {
+            let id = Arc::new(inlet(&world).await);
+            let posts = (0..50).map(|number| {
+                let (world, id) = (world.clone(), id.clone());
+                tokio::spawn(async move {
+                    let mut body = json!({"externalParticipantId": "ann", "externalMessageId": number.to_string(), "content": "x"});
+                    if let Some(thread) = thread {
+                        body["externalThreadId"] = thread.into();
+                    }
+                    signed(&world, &id, &body).await.expect(200)
+                })
+            });
+            let (mut accepted, mut conversations) = (0, std::collections::HashSet::new());
+            for post in posts.collect::<Vec<_>>() {
+                let answer = post.await.unwrap();
+                accepted += answer["accepted"].as_u64().unwrap();
+                conversations.insert(answer["messages"][0]["conversationId"].to_string());
+            }
+            assert_eq!((accepted, conversations.len()), (50, 1), "{thread:?}");
+            assert_eq!(totals(&world, &id).await, (1, 50), "{thread:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_message_delivered_fifty_times_at_once_is_stored_once() {
     for world in World::each().await {
         let world = Arc::new(world);
