@@ -129,18 +129,22 @@ impl Unit<'_> {
 
     /// Everything the new messages' keys lead to, locked.
     async fn find(&self, tx: &mut Tx, fresh: &[Fresh<'_>]) -> Result<Found, StoreError> {
-        let mut wanted: Vec<(SurfaceId, KeyHash)> = fresh
-            .iter()
-            .flat_map(|it| it.read.message.keys.iter().map(|key| (it.read.message.surface_id, *key)))
-            .collect();
+        let mut wanted: Vec<(SurfaceId, KeyHash)> =
+            fresh.iter().flat_map(|it| ways(it).map(|key| (it.read.message.surface_id, key))).collect();
         wanted.sort_unstable();
         wanted.dedup();
         let leads = tx.find_thread_keys(self.tenant, &wanted).await?;
-        let leads = leads.into_iter().map(|key| ((key.surface_id, key.key), key.conversation_id)).collect();
-        let mut found = Found { leads, states: HashMap::new() };
+        let leads = leads.into_iter().map(|key| ((key.surface_id, key.key), key.conversation_id));
+        let mut found = Found { leads: leads.collect(), states: HashMap::new() };
+        for message in fresh.iter().map(|it| &it.read.message) {
+            for id in &message.tokens {
+                found.leads.entry((message.surface_id, keys::conversation(*id))).or_insert(*id);
+            }
+        }
         for _ in 0..POINTER_HOPS {
             let missing = found.missing();
             if missing.is_empty() {
+                found.follow_merges();
                 return Ok(found);
             }
             let states = tx.lock_conversations(self.tenant, &missing).await?;
@@ -298,6 +302,12 @@ impl<'r> Fresh<'r> {
             new_participant: false,
         }
     }
+
+    /// Whether it was kept out of a conversation because it is disowned by the domain of the participant it claims to
+    /// come from.
+    pub fn claims_to_be_a_participant(&self) -> bool {
+        self.related.is_some() && self.read.message.disowned
+    }
 }
 
 fn author_id<'a>(it: &'a Fresh<'_>) -> Option<&'a str> {
@@ -305,11 +315,17 @@ fn author_id<'a>(it: &'a Fresh<'_>) -> Option<&'a str> {
     it.read.message.author.as_ref().filter(|_| inbound).map(|author| author.external_id.as_str())
 }
 
+/// The keys that may lead to a message's conversation, the hint last.
+fn ways(it: &Fresh<'_>) -> impl Iterator<Item = KeyHash> {
+    let message = &it.read.message;
+    message.keys.iter().copied().chain(message.hint.map(|hint| hint.key))
+}
+
 /// The conversation that a message's nearest known key leads to.
 fn nearest<'f>(it: &Fresh<'_>, found: &'f Found) -> Option<&'f ConversationState> {
     let message = &it.read.message;
-    message.keys.iter().find_map(|key| {
-        let id = found.leads.get(&(message.surface_id, *key))?;
+    ways(it).find_map(|key| {
+        let id = found.leads.get(&(message.surface_id, key))?;
         found.states.get(id).filter(|state| state.merged_into.is_none())
     })
 }
@@ -321,6 +337,8 @@ fn candidate(it: &Fresh<'_>) -> Candidate {
         surface_id: message.surface_id,
         fresh: it.read.fresh,
         keys: if alone { Vec::new() } else { message.keys.clone() },
+        identity: message.identity,
+        hint: message.hint.filter(|_| !alone),
         rule: message.rule,
         reopens: message.reopens && !it.outbound,
         inbound: message.direction == Some(Direction::Inbound) && !it.outbound,
@@ -344,6 +362,7 @@ fn keep_disowned_apart(fresh: &[Fresh<'_>], candidates: &mut [Candidate]) {
         if waits(it) {
             let own = it.read.message.identity;
             candidate.keys.retain(|key| *key == own && !trusted.contains(key));
+            candidate.hint = None;
         }
     }
 }

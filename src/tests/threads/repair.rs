@@ -169,7 +169,10 @@ fn what_it_links_in_mails_that_the_rules_were_not_made_with() {
         println!("{corpus:32} {found:?}");
         let led = percent(found.linked, found.damaged);
         note(chapter, corpus, "answers led to their thread", OURS, led, found.damaged);
-        note(chapter, corpus, "links that are right", OURS, percent(found.right, found.links), found.links);
+        if found.links > 0 {
+            let right = percent(found.right, found.links);
+            note(chapter, corpus, "links that are right", OURS, right, found.links);
+        }
         all.links += found.links;
         all.right += found.right;
     }
