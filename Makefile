@@ -33,6 +33,7 @@ outage: ## PostgreSQL away for 60 s under 200 webhook requests a second
 fidelity: ## what is read and threaded right, beside other programs: docs/fidelity.md from the corpora of ../shared/data
 	@rm -rf target/fidelity && mkdir -p target/fidelity
 	INLET_FIDELITY=$(CURDIR)/target/fidelity $(CARGO) test --lib -- email::tests::corpus email::tests::bounces email::reply::tests::corpus tests::threads
+	INLET_FIDELITY=$(CURDIR)/target/fidelity $(CARGO) test --test it browser::
 	INLET_FIDELITY=$(CURDIR)/target/fidelity INLET_FIDELITY_WRITE=1 $(CARGO) test --lib -- --exact --nocapture tests::fidelity::the_table_is_written_where_one_is_asked_for
 
 soak: ## the tests of fleets with the numbers of the contract: 1,000 mailboxes, 100,000 mails, kills; about ten minutes

@@ -118,6 +118,7 @@ impl App {
                     &site.clock,
                     CancellationToken::new(),
                 )
+                .with_reply_tokens(site.sealer.reply_tokens())
                 .with_spool(open_spool(&site.config)?)
                 .with_web(web(&site.config)?),
             ),

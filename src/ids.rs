@@ -57,6 +57,8 @@ id_types! {
     DeliveryId,
     /// Something received that could not become a message.
     DeadLetterId,
+    /// Something that a person should look at.
+    AttentionId,
     /// An event in the outbox.
     EventId,
     /// A running process of this program.

@@ -6,11 +6,13 @@
 
 mod fields;
 mod key;
+mod reply_token;
 #[cfg(test)]
 mod tests;
 
 pub use fields::{MASK, keep_masked, mask_map};
 pub use key::{EncryptionKey, hash_key, new_api_key};
+pub use reply_token::{ReplyTokens, SurfaceTokens};
 
 use crate::ids::{Entropy, SurfaceId, TenantId};
 use crate::model::JsonMap;
@@ -67,6 +69,7 @@ pub enum SecretError {
 #[derive(Clone)]
 pub struct Sealer {
     keys: Arc<[(String, XChaCha20Poly1305)]>,
+    reply_tokens: ReplyTokens,
     entropy: Arc<dyn Entropy>,
 }
 
@@ -85,7 +88,15 @@ impl Sealer {
             .chain(previous)
             .map(|key| (key.id(), XChaCha20Poly1305::new(&(*key.bytes()).into())))
             .collect();
-        Self { keys, entropy }
+        let reply_tokens =
+            ReplyTokens::of(std::iter::once(current).chain(previous).map(|key| key.bytes().as_slice()));
+        Self { keys, reply_tokens, entropy }
+    }
+
+    /// Reply tokens under keys that follow from these.
+    #[must_use]
+    pub fn reply_tokens(&self) -> ReplyTokens {
+        self.reply_tokens.clone()
     }
 
     /// The id of the key that seals: 8 hex digits.

@@ -162,6 +162,7 @@ impl Site {
     #[must_use]
     pub fn pipeline(&self, wake: Wake) -> Pipeline {
         Pipeline::new(self.store.clone(), self.blobs.clone(), self.ids.clone(), self.clock.clone(), wake)
+            .with_reply_tokens(self.sealer.reply_tokens())
     }
 
     /// Makes an API key, and its tenant if that is new. The key itself is kept nowhere.

@@ -152,7 +152,9 @@ fn is_shown(part: &Part<'_>) -> bool {
 fn plain_text(part: &Part<'_>) -> String {
     let body = part.body.get(..part.body.len().min(PART_LIMIT_BYTES)).unwrap_or_default();
     let bytes = part.encoding.decode(body);
-    let text = clean::body(charset::decode(&bytes, part.charset.as_deref()));
+    let is_html = part.content_type == "text/html";
+    let read = if is_html { charset::decode_html } else { charset::decode };
+    let text = clean::body(read(&bytes, part.charset.as_deref()));
     if part.flowed && part.content_type == "text/plain" { unflow(&text, part.delete_space) } else { text }
 }
 

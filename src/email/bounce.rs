@@ -208,12 +208,17 @@ static REFUSALS: Phrases = Phrases::of(&[
     "loop alert",
 ]);
 
-/// How the reports of Amazon SES begin (the member may be spelled either way).
+/// What the reports of Amazon SES hold (the member may be spelled either way).
 static NOTIFICATIONS: Phrases = Phrases::of(&[
     r#""notificationtype":"bounce""#,
     r#""notificationtype":"complaint""#,
     r#""eventtype":"bounce""#,
     r#""eventtype":"complaint""#,
+    // The same inside the text of a notification of SNS.
+    r#"\"notificationtype\":\"bounce\""#,
+    r#"\"notificationtype\":\"complaint\""#,
+    r#"\"eventtype\":\"bounce\""#,
+    r#"\"eventtype\":\"complaint\""#,
 ]);
 
 /// Whether a mail that is no multipart/report says that another one was not delivered. `text` is its readable text,
@@ -283,7 +288,7 @@ impl Told {
             told.failed |= FAILURES.is_in(&both);
             told.unwelcome |= REFUSALS.is_in(&both);
             told.refused |= is_refusal(&line);
-            told.notified |= line.starts_with('{') && NOTIFICATIONS.is_in(&line);
+            told.notified |= line.starts_with(['{', '"']) && NOTIFICATIONS.is_in(&line);
             above = line;
         }
         told

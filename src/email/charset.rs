@@ -3,6 +3,7 @@
 //! The names come from `mail-parser`'s table (IANA aliases as mail uses them, UTF-7, IBM code pages), then from
 //! the WHATWG labels of `encoding_rs`. Never fails: a byte that means nothing becomes U+FFFD.
 
+use super::utf7;
 use encoding_rs::{EUC_KR, Encoding, WINDOWS_1252};
 use mail_parser::decoders::charsets::map::charset_decoder;
 
@@ -19,6 +20,9 @@ pub(super) fn decode(bytes: &[u8], charset: Option<&str>) -> String {
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         return String::from_utf8_lossy(bytes).into_owned();
     }
+    if matches!(label.as_str(), "utf-7" | "unicode-1-1-utf-7" | "csunicode11utf7") {
+        return utf7::decode(bytes);
+    }
     // KS C 5601 is what Korean mailers call EUC-KR with the Windows additions.
     if label.starts_with("ks_c_5601") || label.starts_with("ksc5601") {
         return EUC_KR.decode_without_bom_handling(bytes).0.into_owned();
@@ -30,6 +34,30 @@ pub(super) fn decode(bytes: &[u8], charset: Option<&str>) -> String {
         Some(encoding) => encoding.decode_without_bom_handling(bytes).0.into_owned(),
         None => guess(bytes),
     }
+}
+
+/// Decodes HTML. Where the mail names no charset and the bytes are no UTF-8, the document may name one itself.
+pub(super) fn decode_html(bytes: &[u8], charset: Option<&str>) -> String {
+    let label = charset.map(clean_label).filter(|label| !label.is_empty() && !is_ascii_label(label));
+    let silent = label.is_none() && std::str::from_utf8(bytes).is_err();
+    match silent.then(|| named_in_html(bytes)).flatten() {
+        Some(named) => decode(bytes, Some(&named)),
+        None => decode(bytes, charset),
+    }
+}
+
+/// The charset of `<meta charset="x">` or `<meta ... content="text/html; charset=x">` near the top.
+fn named_in_html(bytes: &[u8]) -> Option<String> {
+    const NEAR_TOP: usize = 1_024;
+    let head = bytes.get(..bytes.len().min(NEAR_TOP))?.to_ascii_lowercase();
+    let head = String::from_utf8_lossy(&head);
+    let meta = head.split("<meta").skip(1).filter_map(|tag| tag.split('>').next());
+    let named = meta.filter_map(|tag| tag.split_once("charset=").map(|(_, value)| value));
+    let mut labels = named.map(|value| {
+        let quoted = value.trim_start_matches(['"', '\'', ' ']);
+        quoted.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':'))).next()
+    });
+    labels.next().flatten().filter(|label| !label.is_empty()).map(str::to_owned)
 }
 
 /// The name of a Windows code page.

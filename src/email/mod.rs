@@ -30,6 +30,7 @@ mod rtf;
 mod smime;
 mod tnef;
 mod transfer;
+mod utf7;
 mod words;
 
 #[cfg(test)]
@@ -40,10 +41,12 @@ pub use mail::{Identity, Mail, MailFlags, MailPart};
 use crate::model::Address;
 use address::AddressList;
 use header::Headers;
+use std::borrow::Cow;
 
 /// Reads one mail.
 #[must_use]
 pub fn read(raw: &[u8]) -> Mail {
+    let raw = &*with_line_ends(raw);
     let headers = Headers::of_message(raw);
     let mut mail = read_headers(&headers);
     if mail.digest.is_some() && digest::tells_nothing(&headers) {
@@ -79,6 +82,15 @@ pub fn read(raw: &[u8]) -> Mail {
     mail
 }
 
+/// A mail whose lines end with CR alone, as old Macintosh files do, with LF instead. It has no other line end, or it has
+/// parts of that kind, which are left as they are.
+fn with_line_ends(raw: &[u8]) -> Cow<'_, [u8]> {
+    if raw.contains(&b'\n') || !raw.contains(&b'\r') {
+        return Cow::Borrowed(raw);
+    }
+    Cow::Owned(raw.iter().map(|byte| if *byte == b'\r' { b'\n' } else { *byte }).collect())
+}
+
 /// What the first opaque S/MIME signature of a mail signs.
 fn signed_content(structure: &mime::Structure<'_>) -> Option<Vec<u8>> {
     structure.parts.iter().find(|part| is_smime(part)).and_then(|part| smime::content(&part.bytes()))
@@ -110,6 +122,7 @@ fn joined(text: Option<String>, html: String) -> Option<String> {
 /// Reads what identifies a mail from its header block alone (or from some of its fields).
 #[must_use]
 pub fn read_identity(header: &[u8]) -> Identity {
+    let header = &*with_line_ends(header);
     let headers = Headers::of_message(header);
     let from = headers.first("from").map(address::parse).and_then(|list| list.addresses.into_iter().next());
     Identity {

@@ -46,6 +46,7 @@ impl Encoding {
     pub fn decode(self, body: &[u8]) -> Cow<'_, [u8]> {
         match self {
             Self::Identity => Cow::Borrowed(body),
+            Self::Base64 if is_prose(body) => Cow::Borrowed(body),
             Self::Base64 => Cow::Owned(base64(body)),
             Self::QuotedPrintable => Cow::Owned(quoted_printable(body)),
             Self::Uuencode => uudecode(body).map_or(Cow::Borrowed(body), Cow::Owned),
@@ -149,6 +150,18 @@ pub(super) fn q_word(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(spaced.len());
     push_codes(&spaced, &mut out);
     out
+}
+
+/// Most lines hold words between blanks: nobody encoded this, whatever the field says. Coded lines hold none.
+fn is_prose(body: &[u8]) -> bool {
+    const LINES: usize = 64;
+    let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let (mut all, mut spoken) = (0, 0);
+    for line in lines.take(LINES) {
+        all += 1;
+        spoken += usize::from(line.contains(&b' '));
+    }
+    spoken * 2 > all
 }
 
 /// uuencode, where a `begin` line is there.

@@ -5,7 +5,7 @@ use super::AppState;
 use super::error::ApiError;
 use super::fields::{Fields, FromFields};
 use crate::ids::{
-    AttachmentId, ConversationId, DeadLetterId, DeliveryId, EventId, KeyId, MessageId, SurfaceId,
+    AttachmentId, AttentionId, ConversationId, DeadLetterId, DeliveryId, EventId, KeyId, MessageId, SurfaceId,
 };
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
@@ -39,6 +39,7 @@ resources! {
     MessageId: "Message", "messageId";
     AttachmentId: "Attachment", "attachmentId";
     DeliveryId: "Delivery", "deliveryId";
+    AttentionId: "Attention item", "itemId";
     DeadLetterId: "Dead letter", "deadLetterId";
     EventId: "Event", "eventId";
     KeyId: "API key", "keyId";

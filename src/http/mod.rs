@@ -10,6 +10,7 @@ pub mod extract;
 pub mod fields;
 mod health;
 mod imap;
+mod inbox;
 mod messaging;
 mod observe;
 pub mod openapi;
@@ -33,7 +34,7 @@ use crate::ids::Ids;
 use crate::ingest::{Gather, Pipeline};
 use crate::limits;
 use crate::notify::Wake;
-use crate::secret::Sealer;
+use crate::secret::{ReplyTokens, Sealer};
 use crate::spool::Spool;
 use crate::store::Store;
 use crate::supervisor::Supervisor;
@@ -110,6 +111,13 @@ impl Services {
             outage: Outage::default(),
             stopping,
         }
+    }
+
+    /// The same, reading reply tokens in mails.
+    #[must_use]
+    pub fn with_reply_tokens(self, tokens: ReplyTokens) -> Self {
+        let pipeline = self.pipeline.with_reply_tokens(tokens);
+        Self { gather: Gather::new(pipeline.clone()), pipeline, ..self }
     }
 
     /// The same with a spool for the time that the store is away.

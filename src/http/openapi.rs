@@ -16,6 +16,7 @@ use utoipa::{Modify, OpenApi as _};
     security(("bearer" = []), ("apiKey" = [])),
     tags(
         (name = "messaging", description = "Conversations and their messages"),
+        (name = "inbox", description = "What people should look at"),
         (name = "imap", description = "Mailboxes"),
         (name = "surfaces", description = "Configured channels"),
         (name = "webhooks", description = "Receivers"),

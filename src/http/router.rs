@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::observe::{observe, panicked};
-use super::{AppState, events, health, imap, messaging, openapi, surfaces, webhooks};
+use super::{AppState, events, health, imap, inbox, messaging, openapi, surfaces, webhooks};
 use axum::Router;
 use axum::http::{StatusCode, Uri};
 use axum::middleware;
@@ -25,6 +25,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(messaging::takeover::takeover))
         .routes(routes!(messaging::takeover::take_over))
         .routes(routes!(messaging::release::release))
+        .routes(routes!(messaging::reply_address::reply_address))
         .routes(routes!(messaging::download::download))
         .routes(routes!(imap::start::start))
         .routes(routes!(imap::poll::poll))
@@ -35,6 +36,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(imap::audit::audit))
         .routes(routes!(imap::fetch::fetch))
         .routes(routes!(events::events))
+        .routes(routes!(inbox::attention_items::attention_items))
+        .routes(routes!(inbox::resolve_attention_item::resolve_attention_item))
         .routes(routes!(surfaces::list::list, surfaces::create::create))
         .routes(routes!(surfaces::read::read, surfaces::update::update, surfaces::delete::delete))
         .routes(routes!(surfaces::dead_letters::dead_letters))

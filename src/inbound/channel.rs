@@ -49,6 +49,8 @@ pub(super) fn normalize(
         earlier: known_by.earlier.as_deref().map(identity),
         change: message.change,
         keys,
+        hint: None,
+        tokens: Vec::new(),
         rule,
         participant_key,
         thread_id,

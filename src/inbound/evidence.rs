@@ -1,5 +1,6 @@
-//! Links between mails beyond Message-ID, In-Reply-To and References: Outlook's Thread-Index, and the text that an answer without references quotes. Each becomes a key like those of the ids, so that it can only
-//! ever add a link, inside one surface, whatever comes first.
+//! Links between mails beyond Message-ID, In-Reply-To and References: Outlook's Thread-Index, Gmail's thread, and the text
+//! that an answer without references quotes. Each becomes a key like those of the ids, so that it can only ever add a
+//! link, inside one surface.
 //!
 //! Off for list mail: there many answer many, every reader sees what engines make of the ids, and hidden marks would only
 //! part from that. Never the subject alone.
@@ -7,6 +8,9 @@
 use super::SurfaceSettings;
 use crate::email::Mail;
 use crate::email::reply::BaseSubject;
+use crate::envelope::GmailIds;
+use crate::matching::decide::Hint;
+use crate::matching::keys;
 use crate::model::Address;
 use crate::model::key::KeyHash;
 use base64::Engine as _;
@@ -38,6 +42,21 @@ pub(super) fn keys(mail: &Mail, sent_at: Timestamp, settings: &SurfaceSettings) 
         found.extend(quoted(mail, &subject, sent_at));
     }
     found
+}
+
+/// What Gmail says belongs together (X-GM-THRID). It joins by the subject too, so its word counts only between the same
+/// two people, for the mail that begins the thread and for answers to it; and only where no id of theirs leads anywhere.
+pub(super) fn gmail(mail: &Mail, ids: Option<GmailIds>) -> Option<Hint> {
+    let (ids, from, to) = (ids?, mail.from.as_ref()?, mail.to.first()?);
+    if mail.flags.list || mail.flags.bounce || mail.flags.from_ambiguous {
+        return None;
+    }
+    let begins = ids.message_id == ids.thread_id;
+    let names_a_parent = !mail.in_reply_to.is_empty() || !mail.references.is_empty();
+    let lost_it =
+        || mail.quoted.is_some() && BaseSubject::of(mail.subject.as_deref().unwrap_or_default()).is_answer;
+    let key = keys::gmail_thread(ids.thread_id, &from.email, &to.email);
+    (begins || names_a_parent || lost_it()).then_some(Hint { key, begins })
 }
 
 /// MS-OXOMSG section 2.2.1.3: a reserved byte and the time at which the conversation began, a GUID, five bytes for each

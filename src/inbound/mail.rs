@@ -5,7 +5,7 @@ use super::{AttachmentData, InboundAttachment, InboundMessage, SurfaceSettings, 
 use crate::email::reply::Forward;
 use crate::email::{self, Mail, MailPart};
 use crate::envelope::{GmailIds, Origin};
-use crate::ids::SurfaceId;
+use crate::ids::{ConversationId, SurfaceId};
 use crate::limits;
 use crate::matching::decide::Rule;
 use crate::matching::keys;
@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 
 /// How far ahead of our clock a Date header may be before it is taken for nonsense, in hours.
 const FUTURE_TOLERANCE_HOURS: i64 = 24;
+/// Reply tokens of a mail that count.
+const TOKENS_MAX: usize = 8;
 
 pub(super) fn normalize(
     surface_id: SurfaceId,
@@ -32,6 +34,7 @@ pub(super) fn normalize(
     let place = Place::of(&origin);
     let authenticity = Authenticity::of(&mail, &raw, settings);
     let verdict = Verdict::of(&mail, place.sent, &authenticity, settings);
+    let tokens = tokens(&mail, settings);
     let external_message_id = external_id(&mail);
     let author = author(&mail);
     let counterpart = match verdict.direction {
@@ -41,8 +44,12 @@ pub(super) fn normalize(
         _ => author.clone(),
     };
     let sent_at = sent_at(&mail, place.internal_date, received_at);
-    let keys = links(&mail, sent_at, settings);
+    let keys = links(&mail, &tokens, sent_at, settings);
+    let hint = evidence::gmail(&mail, place.gmail);
     let mut metadata = metadata(&mut mail, &verdict, place, oversized_bytes);
+    if !tokens.is_empty() {
+        metadata.insert("replyToken".to_owned(), json!(true));
+    }
     metadata.insert("authenticity".to_owned(), authenticity.to_json());
     InboundMessage {
         surface_id,
@@ -52,6 +59,8 @@ pub(super) fn normalize(
         earlier: None,
         change: None,
         keys,
+        hint,
+        tokens,
         rule: Rule::References,
         participant_key: None,
         thread_id: Some(mail.references.first().cloned().unwrap_or_else(|| external_message_id.clone())),
@@ -117,7 +126,11 @@ impl Verdict {
         let believable = !mail.flags.from_ambiguous;
         let own = mail.from.as_ref().is_some_and(|from| settings.is_own(&from.email));
         let disowned = !sent && authenticity.verdict == authenticity::Verdict::Fail;
-        let outbound = sent || (own && believable && settings.trusts_own_addresses && !disowned);
+        let outbound = sent
+            || (own
+                && believable
+                && !disowned
+                && (settings.trusts_own_addresses || bears_our_message_id(mail, settings)));
         // Only a mailbox of ours says that a mail is ours; From is a claim that anyone can make.
         let spoof_suspected = !outbound && (own || disowned);
         let (direction, role) = if mail.flags.bounce {
@@ -144,21 +157,58 @@ fn external_id(mail: &Mail) -> String {
     }
 }
 
-/// Own id, what it answers, its references from the nearest to the farthest remembered, the root,
-/// what it reports on, and evidence. Our own addresses, which old mailers write into In-Reply-To, are no ids:
-/// they would lead every customer to one conversation.
-fn links(mail: &Mail, sent_at: Timestamp, settings: &SurfaceSettings) -> Vec<KeyHash> {
+/// Whether we made its Message-ID: nobody else can make one with a token in it. One that was seen and used again is the
+/// same mail, or flagged as a second one under that id.
+fn bears_our_message_id(mail: &Mail, settings: &SurfaceSettings) -> bool {
+    let tokens = settings.reply_tokens.as_ref();
+    mail.message_id.as_deref().zip(tokens).is_some_and(|(id, tokens)| tokens.in_message_id(id).is_some())
+}
+
+/// The conversations that reply tokens name, in the order in which they are looked for (matching.md 2): the addresses to
+/// which the mail was brought and written, then the ids that it bears, answers or reports on. A wrong token is an
+/// address or an id like any other.
+fn tokens(mail: &Mail, settings: &SurfaceSettings) -> Vec<ConversationId> {
+    let Some(tokens) = &settings.reply_tokens else { return Vec::new() };
+    let written = mail.to.iter().chain(&mail.cc).map(|address| &address.email);
+    let in_addresses = mail.delivered_to.iter().chain(written).filter_map(|it| tokens.in_address(it));
     let nearest = mail.references.iter().rev().take(limits::REFERENCES_NEAREST);
     let ids = mail
         .message_id
         .iter()
         .chain(mail.in_reply_to.iter().take(limits::REFERENCES_NEAREST))
         .chain(nearest)
+        .chain(&mail.reported);
+    let mut found: Vec<ConversationId> = Vec::new();
+    for id in in_addresses.chain(ids.filter_map(|id| tokens.in_message_id(id))) {
+        if !found.contains(&id) && found.len() < TOKENS_MAX {
+            found.push(id);
+        }
+    }
+    found
+}
+
+/// Own id, the conversations that tokens name, what it answers, its references from the nearest to the farthest remembered, the root,
+/// what it reports on, and evidence. Our own addresses, which old mailers write into In-Reply-To, are no ids:
+/// they would lead every customer to one conversation.
+fn links(
+    mail: &Mail,
+    tokens: &[ConversationId],
+    sent_at: Timestamp,
+    settings: &SurfaceSettings,
+) -> Vec<KeyHash> {
+    let nearest = mail.references.iter().rev().take(limits::REFERENCES_NEAREST);
+    let ids = mail
+        .in_reply_to
+        .iter()
+        .take(limits::REFERENCES_NEAREST)
+        .chain(nearest)
         .chain(mail.references.first())
         .chain(&mail.reported);
     let mut links: Vec<KeyHash> = Vec::new();
-    let ids = ids.filter(|id| !settings.is_own(id)).map(|id| keys::mail(id));
-    for key in ids.chain(evidence::keys(mail, sent_at, settings)) {
+    let link = |id: &String| (!settings.is_own(id)).then(|| keys::mail(id));
+    let own = mail.message_id.iter().filter_map(link);
+    let named = tokens.iter().copied().map(keys::conversation);
+    for key in own.chain(named).chain(ids.filter_map(link)).chain(evidence::keys(mail, sent_at, settings)) {
         if !links.contains(&key) {
             links.push(key);
         }

@@ -13,8 +13,8 @@ mod tests;
 pub use settings::SurfaceSettings;
 
 use crate::envelope::{Change, ChangeKind, Envelope, Origin, Payload};
-use crate::ids::SurfaceId;
-use crate::matching::decide::{Policy, Rule};
+use crate::ids::{ConversationId, SurfaceId};
+use crate::matching::decide::{Hint, Policy, Rule};
 use crate::model::JsonMap;
 use crate::model::conversation::Participant;
 use crate::model::key::KeyHash;
@@ -43,6 +43,10 @@ pub struct InboundMessage {
     pub change: Option<Change>,
     /// What leads to its conversation, nearest first (see [`crate::matching::decide::Candidate`]).
     pub keys: Vec<KeyHash>,
+    /// Evidence that counts where none of them leads anywhere.
+    pub hint: Option<Hint>,
+    /// Conversations that its reply tokens name; their keys are among `keys`.
+    pub tokens: Vec<ConversationId>,
     /// By which rule those keys match.
     pub rule: Rule,
     /// Key of its participant's latest conversation, on channels that know one.

@@ -5,11 +5,12 @@ use crate::matching::decide::Policy;
 use crate::matching::keys::EMAIL;
 use crate::model::JsonMap;
 use crate::model::surface::Surface;
+use crate::secret::SurfaceTokens;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The settings that the pipeline needs of one surface.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct SurfaceSettings {
     /// The surface's type.
     pub kind: String,
@@ -32,6 +33,8 @@ pub struct SurfaceSettings {
     pub trusted_sealers: Vec<String>,
     /// Public keys that signatures are checked with (`dkimKeys`).
     pub dkim_keys: PinnedKeys,
+    /// What reply tokens of the surface are read with; `None`: none are.
+    pub reply_tokens: Option<SurfaceTokens>,
 }
 
 /// TXT records of DKIM keys by name (`selector._domainkey.domain`), as a surface's `dkimKeys` lists them.
@@ -79,7 +82,14 @@ impl SurfaceSettings {
             trusted_authserv: names(surface.config.get("trustedAuthserv")),
             trusted_sealers: names(surface.config.get("trustedSealers")),
             dkim_keys: pinned_keys(surface.config.get("dkimKeys")),
+            reply_tokens: None,
         }
+    }
+
+    /// The same with the reply tokens of the surface.
+    #[must_use]
+    pub fn with_reply_tokens(self, tokens: Option<SurfaceTokens>) -> Self {
+        Self { reply_tokens: tokens, ..self }
     }
 
     /// Whether its messages are mails.

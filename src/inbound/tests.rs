@@ -116,6 +116,46 @@ fn our_own_address_in_the_free_text_of_in_reply_to_joins_no_customers() {
     assert_eq!(mail(&text, false, &config).keys, mail(HELLO, false, &config).keys);
 }
 
+/// What Gmail's ids make of a mail: the key, and whether it begins the thread.
+fn hint(text: &str, (message_id, thread_id): (u64, u64)) -> Option<Hint> {
+    let origin = Origin::Imap {
+        mailbox: "INBOX".into(),
+        uid_validity: 1,
+        uid: 1,
+        internal_date: None,
+        sent: false,
+        backfill: false,
+        gmail: Some(crate::envelope::GmailIds { message_id, thread_id }),
+    };
+    let payload = Payload::Mail(Bytes::from(text.replace('\n', "\r\n")));
+    let received_at = "2026-11-20T10:00:00Z".parse().unwrap();
+    let (tenant_id, surface_id) = (TenantId(Uuid::from_u128(2)), SurfaceId(Uuid::from_u128(1)));
+    normalize(Envelope { tenant_id, surface_id, origin, received_at, payload }, &settings(json!({}))).hint
+}
+
+#[test]
+fn gmails_thread_counts_for_its_first_mail_and_for_answers_between_the_same_two() {
+    let without = |field: &str| {
+        let lines = HELLO.lines().filter(|line| !line.starts_with(field));
+        lines.fold(String::new(), |text, line| text + line + "\n")
+    };
+    let first = hint(&without("References").replace("In-Reply-To: <1@example.org>\n", ""), (5, 5)).unwrap();
+    let answer = hint(HELLO, (6, 5)).unwrap();
+    assert_eq!((first.key, first.begins, answer.begins), (answer.key, true, false));
+    let swapped = HELLO
+        .replace("Ann <Ann@customer.example>", "x")
+        .replace("support@example.org", "ann@customer.example");
+    let ours = hint(&swapped.replace("From: x", "From: support@example.org"), (7, 5)).unwrap();
+    assert_eq!(ours.key, first.key, "whoever of the two writes");
+    let bare = without("References").replace("In-Reply-To: <1@example.org>\n", "");
+    assert_eq!(hint(&bare, (6, 5)), None, "the subject alone");
+    assert_eq!(hint(&bare.replace("Subject: Hello", "Subject: Re: Hello"), (6, 5)), None, "and with Re:");
+    let quoting = bare.replace("Subject: Hello", "Subject: Re: Hello") + "\nOn Monday Bob wrote:\n> Hi Ann\n";
+    assert_eq!(hint(&quoting, (6, 5)).map(|hint| hint.key), Some(first.key));
+    assert_ne!(hint(&HELLO.replace("Ann@customer", "bob@customer"), (6, 5)).unwrap().key, first.key);
+    assert_eq!(hint(&format!("List-Id: <l.example.org>\n{HELLO}"), (6, 5)), None);
+}
+
 /// The verdict on a mail with these fields on top.
 fn verdict(fields: &str, config: &serde_json::Value) -> (String, serde_json::Value) {
     let read = mail(&format!("{fields}{HELLO}"), false, &settings(config.clone()));

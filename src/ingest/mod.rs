@@ -6,6 +6,7 @@
 //! data that the store refuses is split until the culprit stands alone and is kept as a dead letter.
 
 mod attempt;
+mod attention;
 mod changes;
 mod complete;
 mod early;
@@ -29,6 +30,7 @@ use crate::ids::{ConversationId, Ids, MessageId, SurfaceId, TenantId};
 use crate::inbound::SurfaceSettings;
 use crate::model::imap::Outcome;
 use crate::notify::Wake;
+use crate::secret::ReplyTokens;
 use crate::store::imap::Lease;
 use crate::store::{Store, StoreError};
 use std::collections::HashMap;
@@ -105,6 +107,7 @@ struct Inner {
     ids: Ids,
     clock: Arc<dyn Clock>,
     wake: Wake,
+    reply_tokens: Option<ReplyTokens>,
     settings: Mutex<HashMap<SurfaceId, (Instant, Arc<SurfaceSettings>)>>,
 }
 
@@ -112,7 +115,24 @@ impl Pipeline {
     /// A pipeline into `store` and `blobs`; `wake` is told of every commit.
     #[must_use]
     pub fn new(store: Store, blobs: Blobs, ids: Ids, clock: Arc<dyn Clock>, wake: Wake) -> Self {
-        Self { inner: Arc::new(Inner { store, blobs, ids, clock, wake, settings: Mutex::default() }) }
+        let settings = Mutex::default();
+        Self { inner: Arc::new(Inner { store, blobs, ids, clock, wake, reply_tokens: None, settings }) }
+    }
+
+    /// The same, reading reply tokens.
+    #[must_use]
+    pub fn with_reply_tokens(&self, tokens: ReplyTokens) -> Self {
+        let Inner { store, blobs, ids, clock, wake, .. } = self.inner.as_ref();
+        let inner = Inner {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            ids: ids.clone(),
+            clock: clock.clone(),
+            wake: wake.clone(),
+            reply_tokens: Some(tokens),
+            settings: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The sink of one surface's mailboxes, writing under `lease`.
@@ -154,7 +174,9 @@ impl Pipeline {
         let stored = self.inner.store.get_surface(tenant, surface).await?;
         let stored = stored.ok_or(IngestError::UnknownSurface(surface))?;
         let mailbox = self.inner.store.get_mailbox(tenant, surface).await?;
-        let settings = Arc::new(SurfaceSettings::of(&stored, mailbox.as_ref().map(|it| &it.settings)));
+        let settings = SurfaceSettings::of(&stored, mailbox.as_ref().map(|it| &it.settings));
+        let tokens = self.inner.reply_tokens.as_ref().filter(|_| settings.is_email());
+        let settings = Arc::new(settings.with_reply_tokens(tokens.map(|it| it.on(tenant, surface))));
         let mut cache = self.inner.settings.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= SETTINGS_SURFACES {
             cache.clear();

@@ -82,7 +82,7 @@ impl Unit<'_> {
         let looked = tx.look(self.tenant, &wanted(&reads)).await?;
         let Triage { fates, mut fresh, taken_back } = self.triage(&mut tx, &reads, looked.identities).await?;
         let found = self.find(&mut tx, &fresh, &looked.keys, looked.states).await?;
-        let met = looked.known;
+        let met = self.met(&mut tx, &fresh, &found, &looked.keys, looked.known).await?;
         let candidates = candidates(&mut fresh, &found, &met);
         let decision = decide(&candidates, &found);
         mark_new_participants(&mut fresh, &decision, &found);
@@ -137,10 +137,8 @@ impl Unit<'_> {
         keys: &[ThreadKey],
         mut states: HashMap<ConversationId, ConversationState>,
     ) -> Result<Found, StoreError> {
-        let wanted: HashSet<(SurfaceId, KeyHash)> = fresh
-            .iter()
-            .flat_map(|it| it.read.message.keys.iter().map(|key| (it.read.message.surface_id, *key)))
-            .collect();
+        let wanted: HashSet<(SurfaceId, KeyHash)> =
+            fresh.iter().flat_map(|it| ways(it).map(|key| (it.read.message.surface_id, key))).collect();
         let leads: HashMap<_, _> = keys
             .iter()
             .map(|key| ((key.surface_id, key.key), key.conversation_id))
@@ -149,9 +147,15 @@ impl Unit<'_> {
         let led: HashSet<ConversationId> = leads.values().copied().collect();
         states.retain(|id, _| led.contains(id));
         let mut found = Found { leads, states };
+        for message in fresh.iter().map(|it| &it.read.message) {
+            for id in &message.tokens {
+                found.leads.entry((message.surface_id, keys::conversation(*id))).or_insert(*id);
+            }
+        }
         for _ in 0..POINTER_HOPS {
             let missing = found.missing();
             if missing.is_empty() {
+                found.follow_merges();
                 return Ok(found);
             }
             let states = tx.lock_conversations(self.tenant, &missing).await?;
@@ -162,6 +166,30 @@ impl Unit<'_> {
             found.states.extend(states.into_iter().map(|state| (state.id, state)));
         }
         Err(StoreError::Stale)
+    }
+
+    /// Who of the authors is known in which conversation: beside what was looked for, in conversations that a
+    /// merge or a token leads to.
+    async fn met(
+        &self,
+        tx: &mut Tx,
+        fresh: &[Fresh<'_>],
+        found: &Found,
+        keys: &[ThreadKey],
+        mut known: HashSet<(ConversationId, String)>,
+    ) -> Result<HashSet<(ConversationId, String)>, StoreError> {
+        let direct: HashSet<(SurfaceId, KeyHash, ConversationId)> =
+            keys.iter().map(|key| (key.surface_id, key.key, key.conversation_id)).collect();
+        let unknown = |it: &Fresh<'_>| {
+            let (conversation, surface) = (nearest(it, found)?.id, it.read.message.surface_id);
+            let was_looked_at = ways(it).any(|key| direct.contains(&(surface, key, conversation)));
+            if was_looked_at { None } else { Some((conversation, author_id(it)?.to_owned())) }
+        };
+        let pairs: Vec<_> = fresh.iter().filter_map(unknown).collect();
+        if !pairs.is_empty() {
+            known.extend(tx.known_participants(self.tenant, &pairs).await?);
+        }
+        Ok(known)
     }
 
     fn regroup(&self, receipts: Vec<Receipt>) -> Vec<Vec<Receipt>> {
@@ -178,7 +206,8 @@ fn wanted<'r>(reads: &[&'r Read]) -> Vec<Wanted<'r>> {
         let identities = [Some(message.identity), message.earlier].into_iter().flatten();
         let author = message.author.as_ref().filter(|_| message.direction == Some(Direction::Inbound));
         let author = author.map(|author| author.external_id.as_str());
-        let keys = message.keys.iter().map(move |key| Wanted::Key(surface, *key, author));
+        let ways = message.keys.iter().copied().chain(message.hint.map(|hint| hint.key));
+        let keys = ways.map(move |key| Wanted::Key(surface, key, author));
         identities.map(move |key| Wanted::Identity(surface, key)).chain(keys)
     };
     reads.iter().flat_map(of_one).collect()
@@ -310,6 +339,12 @@ impl<'r> Fresh<'r> {
             new_participant: false,
         }
     }
+
+    /// Whether it was kept out of a conversation because it is disowned by the domain of the participant it claims to
+    /// come from.
+    pub fn claims_to_be_a_participant(&self) -> bool {
+        self.related.is_some() && self.read.message.disowned
+    }
 }
 
 fn author_id<'a>(it: &'a Fresh<'_>) -> Option<&'a str> {
@@ -317,11 +352,17 @@ fn author_id<'a>(it: &'a Fresh<'_>) -> Option<&'a str> {
     it.read.message.author.as_ref().filter(|_| inbound).map(|author| author.external_id.as_str())
 }
 
+/// The keys that may lead to a message's conversation, the hint last.
+fn ways(it: &Fresh<'_>) -> impl Iterator<Item = KeyHash> {
+    let message = &it.read.message;
+    message.keys.iter().copied().chain(message.hint.map(|hint| hint.key))
+}
+
 /// The conversation that a message's nearest known key leads to.
 fn nearest<'f>(it: &Fresh<'_>, found: &'f Found) -> Option<&'f ConversationState> {
     let message = &it.read.message;
-    message.keys.iter().find_map(|key| {
-        let id = found.leads.get(&(message.surface_id, *key))?;
+    ways(it).find_map(|key| {
+        let id = found.leads.get(&(message.surface_id, key))?;
         found.states.get(id).filter(|state| state.merged_into.is_none())
     })
 }
@@ -333,6 +374,8 @@ fn candidate(it: &Fresh<'_>) -> Candidate {
         surface_id: message.surface_id,
         fresh: it.read.fresh,
         keys: if alone { Vec::new() } else { message.keys.clone() },
+        identity: message.identity,
+        hint: message.hint.filter(|_| !alone),
         rule: message.rule,
         reopens: message.reopens && !it.outbound,
         inbound: message.direction == Some(Direction::Inbound) && !it.outbound,
@@ -356,6 +399,7 @@ fn keep_disowned_apart(fresh: &[Fresh<'_>], candidates: &mut [Candidate]) {
         if waits(it) {
             let own = it.read.message.identity;
             candidate.keys.retain(|key| *key == own && !trusted.contains(key));
+            candidate.hint = None;
         }
     }
 }

@@ -43,6 +43,7 @@ impl Writing<'_> {
         self.write_conversations(tx, &tallies).await?;
         self.write_keys(tx).await?;
         self.write_messages(tx).await?;
+        self.write_attention(tx).await?;
         let mut changed = self.write_outbound_copies(tx).await?;
         changed.extend(self.write_changes(tx).await?);
         self.write_deliveries(tx).await?;
@@ -345,7 +346,7 @@ impl Writing<'_> {
         }
     }
 
-    fn placed(&self) -> impl Iterator<Item = (&Fresh<'_>, &Placement)> {
+    pub(super) fn placed(&self) -> impl Iterator<Item = (&Fresh<'_>, &Placement)> {
         self.fresh.iter().zip(&self.decision.placements)
     }
 }
@@ -373,6 +374,6 @@ fn metadata(it: &Fresh<'_>, placement: Placement) -> JsonMap {
         }
     };
     raise("duplicateId", it.is_second);
-    raise("spoofSuspected", it.related.is_some() && it.read.message.disowned);
+    raise("spoofSuspected", it.claims_to_be_a_participant());
     metadata
 }

@@ -10,11 +10,12 @@
 //! Two things cut an edge: a conversation that takes no more messages (archived, or closed longer
 //! than the reopen window), whose place a new one takes, and a message that must stand alone.
 
+use super::entrance::entrance;
 use super::union::Components;
 use crate::ids::{ConversationId, SurfaceId};
-use crate::model::conversation::{ConversationState, ConversationStatus, Merge};
+use crate::model::conversation::{ConversationState, Merge};
 use crate::model::key::KeyHash;
-use jiff::{Timestamp, ToSpan as _};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How the conversation of a message was found, as `metadata.matchedBy` tells.
@@ -68,6 +69,10 @@ pub struct Candidate {
     pub fresh: ConversationId,
     /// Keys that lead to its conversation and will from now on, nearest first.
     pub keys: Vec<KeyHash>,
+    /// The key that names this message itself, and that others refer to it by.
+    pub identity: KeyHash,
+    /// What leads to its conversation where none of the ids that it names does.
+    pub hint: Option<Hint>,
     /// By which rule those keys match.
     pub rule: Rule,
     /// Whether the other party wrote it, so that it may reopen a closed conversation.
@@ -81,6 +86,16 @@ pub struct Candidate {
     pub received_at: Timestamp,
     /// What its surface says.
     pub policy: Policy,
+}
+
+/// Evidence that is weaker than an id: it adds a link where the ids that a message names lead nowhere, and never joins
+/// what they keep apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hint {
+    /// The key, which leads to one conversation of the surface.
+    pub key: KeyHash,
+    /// Whether this message begins what the key names, so that it gives the key even where its ids lead somewhere.
+    pub begins: bool,
 }
 
 /// What the store found.
@@ -102,8 +117,18 @@ impl Found {
         wanted.into_iter().filter(|id| !self.states.contains_key(id)).collect()
     }
 
+    /// Lets every key lead to the conversation that answers now: a reply token names one that may have been merged away.
+    pub fn follow_merges(&mut self) {
+        let moved = self.leads.iter().filter_map(|(place, id)| {
+            let survivor = self.survivor(*id)?;
+            (survivor.id != *id).then_some((*place, survivor.id))
+        });
+        let moved: Vec<_> = moved.collect();
+        self.leads.extend(moved);
+    }
+
     /// The conversation that answers for `id` now: merges are followed.
-    fn survivor(&self, id: ConversationId) -> Option<&ConversationState> {
+    pub(super) fn survivor(&self, id: ConversationId) -> Option<&ConversationState> {
         let mut state = self.states.get(&id)?;
         for _ in 0..self.states.len() {
             match state.merged_into {
@@ -155,7 +180,7 @@ pub struct Decision {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Node {
+pub(super) enum Node {
     Message(usize),
     Conversation(ConversationId),
     Key(SurfaceId, KeyHash),
@@ -170,6 +195,7 @@ pub fn decide(candidates: &[Candidate], found: &Found) -> Decision {
     for (position, candidate) in candidates.iter().enumerate() {
         graph.draw(position, candidate, found);
     }
+    graph.draw_hints(candidates, found);
     graph.read(candidates, found)
 }
 
@@ -192,35 +218,66 @@ struct Keyed {
 
 impl Graph {
     fn draw(&mut self, position: usize, candidate: &Candidate, found: &Found) {
-        let message = Node::Message(position);
-        self.components.add(message);
+        self.components.add(Node::Message(position));
         let mut met = false;
         for &key in &candidate.keys {
-            let place = (candidate.surface_id, key);
-            let node = Node::Key(place.0, place.1);
-            let keyed = match found.leads.get(&place).map(|id| found.survivor(*id)) {
-                None => {
-                    met |= self.keys.contains_key(&place);
-                    Keyed { node, is_new: true, moves: false }
-                }
-                // It leads to a conversation that is no more.
-                Some(None) => Keyed { node, is_new: false, moves: true },
-                Some(Some(state)) => {
-                    met = true;
-                    let (node, reopens) = entrance(candidate, state, found);
-                    if let (true, Node::Conversation(id)) = (reopens, node) {
-                        self.reopened.insert(id);
-                    }
-                    // Mails stay where they are, and so do the keys that name them; a thread's or a
-                    // participant's key goes on to the conversation that takes messages now.
-                    let moves = node != Node::Conversation(state.id) && candidate.rule != Rule::References;
-                    Keyed { node, is_new: false, moves }
-                }
-            };
-            self.components.join(message, keyed.node);
-            self.keys.entry(place).or_insert(keyed);
+            met |= self.link(position, candidate, key, found);
         }
         self.known.push(met);
+    }
+
+    /// Ties a message to what `key` leads to; whether that was known.
+    fn link(&mut self, position: usize, candidate: &Candidate, key: KeyHash, found: &Found) -> bool {
+        let place = (candidate.surface_id, key);
+        let node = Node::Key(place.0, place.1);
+        let mut met = false;
+        let keyed = match found.leads.get(&place).map(|id| found.survivor(*id)) {
+            None => {
+                met = self.keys.contains_key(&place);
+                Keyed { node, is_new: true, moves: false }
+            }
+            // It leads to a conversation that is no more.
+            Some(None) => Keyed { node, is_new: false, moves: true },
+            Some(Some(state)) => {
+                met = true;
+                let (node, reopens) = entrance(candidate, state, found);
+                if let (true, Node::Conversation(id)) = (reopens, node) {
+                    self.reopened.insert(id);
+                }
+                // Mails stay where they are, and so do the keys that name them; a thread's or a
+                // participant's key goes on to the conversation that takes messages now.
+                let moves = node != Node::Conversation(state.id) && candidate.rule != Rule::References;
+                Keyed { node, is_new: false, moves }
+            }
+        };
+        self.components.join(Node::Message(position), keyed.node);
+        self.keys.entry(place).or_insert(keyed);
+        met
+    }
+
+    /// Follows hints where no id that a message names leads anywhere: neither to a conversation nor to another message
+    /// of the batch. A message that begins what its hint names gives it even so, unless it leads elsewhere already.
+    fn draw_hints(&mut self, candidates: &[Candidate], found: &Found) {
+        if candidates.iter().all(|candidate| candidate.hint.is_none()) {
+            return;
+        }
+        let here: HashSet<_> = candidates.iter().map(|it| (it.surface_id, it.identity)).collect();
+        for (position, candidate) in candidates.iter().enumerate() {
+            let Some(hint) = candidate.hint else { continue };
+            let is_found = |key: KeyHash| {
+                let lead = found.leads.get(&(candidate.surface_id, key));
+                lead.is_some_and(|id| found.survivor(*id).is_some())
+            };
+            let is_known = |key: KeyHash| is_found(key) || here.contains(&(candidate.surface_id, key));
+            let placed = candidate.keys.iter().any(|key| *key != candidate.identity && is_known(*key));
+            if placed && (!hint.begins || is_found(hint.key)) {
+                continue;
+            }
+            let met = self.link(position, candidate, hint.key, found);
+            if let Some(known) = self.known.get_mut(position) {
+                *known |= met;
+            }
+        }
     }
 
     fn read(mut self, candidates: &[Candidate], found: &Found) -> Decision {
@@ -246,50 +303,6 @@ impl Graph {
             }
         }
         decision
-    }
-}
-
-/// The node at which a message enters, when a key of its leads to `state`; and whether it reopens it.
-fn entrance(candidate: &Candidate, state: &ConversationState, found: &Found) -> (Node, bool) {
-    let mut state = state;
-    for _ in 0..=found.states.len() {
-        match verdict(candidate, state) {
-            Verdict::Joins => return (Node::Conversation(state.id), false),
-            Verdict::Reopens => return (Node::Conversation(state.id), true),
-            Verdict::Refuses => {}
-        }
-        let next = state.continued_by.and_then(|id| found.survivor(id));
-        match next {
-            Some(next) if next.id != state.id => state = next,
-            _ => break,
-        }
-    }
-    (Node::Successor(state.id), false)
-}
-
-enum Verdict {
-    Joins,
-    Reopens,
-    Refuses,
-}
-
-fn verdict(candidate: &Candidate, state: &ConversationState) -> Verdict {
-    if !candidate.inbound {
-        return Verdict::Joins;
-    }
-    let quiet_for = |days: i64| {
-        let Some(last) = state.last_message_at else { return false };
-        let edge = last.checked_add((days.saturating_mul(24)).hours()).unwrap_or(Timestamp::MAX);
-        candidate.received_at > edge
-    };
-    match state.status {
-        ConversationStatus::Archived => Verdict::Refuses,
-        ConversationStatus::Closed if quiet_for(candidate.policy.reopen_days) => Verdict::Refuses,
-        _ if candidate.rule == Rule::Participant && quiet_for(candidate.policy.window_days) => {
-            Verdict::Refuses
-        }
-        ConversationStatus::Closed if candidate.reopens => Verdict::Reopens,
-        ConversationStatus::Closed | ConversationStatus::Open => Verdict::Joins,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a message or conversation is known by. Each kind of key has a prefix of its own, so that a
 //! chat's thread id can never be mistaken for a Message-ID.
 
+use crate::ids::ConversationId;
 use crate::model::key::KeyHash;
 
 /// The type of a surface whose messages are mails.
@@ -74,6 +75,19 @@ pub fn thread(
 #[must_use]
 pub fn participant(external_participant_id: &str) -> KeyHash {
     KeyHash::of(&[b"participant", external_participant_id.as_bytes()])
+}
+
+/// The key of a Gmail thread between two people, whoever of them writes.
+#[must_use]
+pub fn gmail_thread(thread_id: u64, one: &str, other: &str) -> KeyHash {
+    let (one, other) = if one <= other { (one, other) } else { (other, one) };
+    KeyHash::of(&[b"gmail", &thread_id.to_be_bytes(), one.as_bytes(), other.as_bytes()])
+}
+
+/// The key that names a conversation itself, as a reply token does.
+#[must_use]
+pub fn conversation(id: ConversationId) -> KeyHash {
+    KeyHash::of(&[b"conversation", id.0.as_bytes()])
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! under them, the decision. Pure: no I/O, no clock, no SQL.
 
 pub mod decide;
+mod entrance;
 pub mod keys;
 mod union;
 

@@ -1,6 +1,6 @@
 //! The decision against a store in memory: whole histories, in any order and any batches.
 
-use super::decide::{Candidate, Found, Policy, Rule, decide};
+use super::decide::{Candidate, Found, Hint, Policy, Rule, decide};
 use super::keys;
 use crate::ids::{ConversationId, SurfaceId};
 use crate::model::conversation::{ConversationState, ConversationStatus};
@@ -38,6 +38,8 @@ fn mail(number: u128, references: &[u128]) -> Candidate {
         surface_id: SURFACE,
         fresh: ConversationId(Uuid::from_u128(1_000 + number)),
         keys: own.chain(references.iter().rev().copied()).map(|n| keys::mail(&id(n))).collect(),
+        identity: keys::mail(&id(number)),
+        hint: None,
         rule: Rule::References,
         reopens: true,
         inbound: true,
@@ -195,6 +197,60 @@ fn a_participant_alone_finds_the_latest_conversation_within_the_window() {
     }
     let expected: BTreeSet<BTreeSet<u128>> = [[1, 2, 3].into(), [4, 5].into()].into();
     assert_eq!(world.partition(), expected);
+}
+
+/// A mail in a thread that something else than its references names.
+fn hinted(number: u128, references: &[u128], begins: bool) -> Candidate {
+    let hint = Hint { key: keys::gmail_thread(7, "ann", "desk"), begins };
+    Candidate { hint: Some(hint), ..mail(number, references) }
+}
+
+/// The partition after each order of these mails, one a batch and all in one.
+fn in_any_order(mails: &[(u128, Candidate)]) -> Vec<BTreeSet<BTreeSet<u128>>> {
+    let mut found = Vec::new();
+    for turn in 0..mails.len() {
+        for size in [1, mails.len()] {
+            let mut turned = mails.to_vec();
+            turned.rotate_left(turn);
+            let mut world = World::default();
+            turned.chunks(size).for_each(|batch| world.take(batch));
+            found.push(world.partition());
+        }
+    }
+    found
+}
+
+#[test]
+fn a_hint_joins_what_names_only_unknown_ids_to_what_begins_it() {
+    let mails = [(1, hinted(1, &[], true)), (2, hinted(2, &[50], false)), (3, hinted(3, &[51], false))];
+    for partition in in_any_order(&mails) {
+        assert_eq!(partition, BTreeSet::from([[1, 2, 3].into()]));
+    }
+}
+
+#[test]
+fn a_hint_never_joins_a_conversation_that_the_mails_own_ids_do_not_lead_to() {
+    let (root, parent, answer) = ((1, hinted(1, &[], true)), (2, mail(2, &[])), (3, hinted(3, &[2], false)));
+    let apart = BTreeSet::from([[1].into(), [2, 3].into()]);
+    for batches in [
+        vec![vec![root.clone()], vec![parent.clone()], vec![answer.clone()]],
+        vec![vec![parent.clone()], vec![answer.clone()], vec![root.clone()]],
+        vec![vec![parent.clone()], vec![root.clone(), answer.clone()]],
+        vec![vec![answer, root, parent.clone()]],
+    ] {
+        let mut world = World::default();
+        batches.iter().for_each(|batch| world.take(batch));
+        assert_eq!(world.partition(), apart);
+    }
+    // A root that its own ids place gives the hint and follows none.
+    let mut world = World::default();
+    world.take(&[parent, (4, hinted(4, &[2], true))]);
+    world.take(&[(5, hinted(5, &[60], false))]);
+    assert_eq!(world.partition(), BTreeSet::from([[2, 4, 5].into()]));
+    let mut world = World::default();
+    world.take(&[(6, hinted(6, &[61], false)), (2, mail(2, &[]))]);
+    world.take(&[(4, hinted(4, &[2], true))]);
+    assert_eq!(world.partition(), BTreeSet::from([[6].into(), [2, 4].into()]));
 }
 
 fn plain_components(mails: &[Mail]) -> BTreeSet<BTreeSet<u128>> {

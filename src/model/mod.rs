@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod attachment;
+pub mod attention;
 pub mod conversation;
 pub mod imap;
 pub mod key;

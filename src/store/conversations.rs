@@ -116,8 +116,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes a conversation (a merged id: its survivor) with its messages, attachments, participants
-    /// and matching keys. The identities of its messages stay as tombstones, so that a poll does not
+    /// Deletes a conversation (a merged id: its survivor) with its messages, attachments, participants,
+    /// matching keys and attention items. The identities of its messages stay as tombstones, so that a poll does not
     /// bring them back. `false` if there was none.
     ///
     /// # Errors
@@ -135,6 +135,7 @@ impl Tx {
             "DELETE FROM messages WHERE tenant_id = $1 AND conversation_id = $2",
             "DELETE FROM participants WHERE tenant_id = $1 AND conversation_id = $2",
             "DELETE FROM thread_keys WHERE tenant_id = $1 AND conversation_id = $2",
+            "DELETE FROM attention_items WHERE tenant_id = $1 AND conversation_id = $2",
             "DELETE FROM conversations WHERE tenant_id = $1 AND merged_into = $2",
             "DELETE FROM conversations WHERE tenant_id = $1 AND id = $2",
         ] {

@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 
 /// What refers to a conversation, and the loser itself last.
-const MOVES: [&str; 5] = [
+const MOVES: [&str; 6] = [
     "WITH {rows} UPDATE messages SET conversation_id = r.survivor
      FROM r WHERE messages.tenant_id = r.tenant_id AND messages.conversation_id = r.loser",
     "WITH {rows} UPDATE thread_keys SET conversation_id = r.survivor
      FROM r WHERE thread_keys.tenant_id = r.tenant_id AND thread_keys.conversation_id = r.loser",
+    "WITH {rows} UPDATE attention_items SET conversation_id = r.survivor
+     FROM r WHERE attention_items.tenant_id = r.tenant_id AND attention_items.conversation_id = r.loser",
     "WITH {rows} INSERT INTO participants (tenant_id, conversation_id, key, external_id, name, email,
         seen_at, position)
      SELECT p.tenant_id, r.survivor, p.key, p.external_id, p.name, p.email, p.seen_at, p.position
@@ -25,7 +27,7 @@ const MOVES: [&str; 5] = [
 ];
 
 impl Tx {
-    /// Moves messages, identities, matching keys, participants and earlier merges of each loser to
+    /// Moves messages, identities, matching keys, attention items, participants and earlier merges of each loser to
     /// its survivor, and marks the loser as merged. Counters are set by [`Tx::change_conversations`].
     ///
     /// # Errors

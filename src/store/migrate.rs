@@ -10,8 +10,10 @@ struct Migration {
     script: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, script: include_str!("../../migrations/0001_store.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, script: include_str!("../../migrations/0001_store.sql") },
+    Migration { version: 2, script: include_str!("../../migrations/0002_attention.sql") },
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     version bigint NOT NULL PRIMARY KEY,

@@ -9,6 +9,7 @@
 //!   error of one may come from the next read, from [`Tx::flush`], or from the commit.
 //! - Who begins a [`Tx`] commits it, in the same function; a dropped one is rolled back.
 
+pub mod attention;
 pub mod blobs;
 mod conversation_pages;
 pub mod conversations;

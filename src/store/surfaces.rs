@@ -38,7 +38,7 @@ const COLUMNS: &str = "s.id, s.name, s.kind, s.status, s.environment, s.workspac
     s.outbound, s.created_at, s.updated_at";
 
 /// Everything on a surface. What hangs on messages and conversations goes before them.
-const DELETIONS: [&str; 17] = [
+const DELETIONS: [&str; 18] = [
     "DELETE FROM media_jobs WHERE tenant_id = $1 AND surface_id = $2",
     "DELETE FROM attachments WHERE tenant_id = $1 AND message_id IN
         (SELECT m.id FROM conversations c
@@ -56,6 +56,7 @@ const DELETIONS: [&str; 17] = [
     "DELETE FROM conversations WHERE tenant_id = $1 AND surface_id = $2 AND merged_into IS NULL",
     "DELETE FROM conversation_counts WHERE tenant_id = $1 AND surface_id = $2",
     "DELETE FROM thread_keys WHERE tenant_id = $1 AND surface_id = $2",
+    "DELETE FROM attention_items WHERE tenant_id = $1 AND surface_id = $2",
     "DELETE FROM identities WHERE tenant_id = $1 AND surface_id = $2",
     "DELETE FROM ledger WHERE tenant_id = $1 AND surface_id = $2",
     "DELETE FROM cursors WHERE tenant_id = $1 AND surface_id = $2",

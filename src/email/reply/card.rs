@@ -2,10 +2,13 @@
 
 use super::line::Line;
 use super::words::closings::is_closing;
+use super::words::titles::has_title;
 
 /// Lines from the closing to the end of a contact block.
 const CONTACT_MAX: usize = 16;
 
+/// Words of a line that names a post and a company.
+const TITLE_WORDS: usize = 8;
 /// Titles and companies below a name that nothing else marks.
 const TITLES_MAX: usize = 3;
 
@@ -24,22 +27,78 @@ pub(super) fn contact(lines: &[Line<'_>]) -> Option<usize> {
     ((telling || titled) && short && !is_contact(&lines.get(name)?.folded)).then_some(start)
 }
 
-/// A visiting card below the text: a name, short lines, a telephone number or link among them. The name stays.
+/// A visiting card below the text: a name, short lines, a telephone number or link among them. The name stays where it
+/// stands above the card, alone, as people sign.
 pub(super) fn card(lines: &[Line<'_>]) -> Option<usize> {
     let length = lines.iter().rev().take(CONTACT_MAX).take_while(|line| !line.is_empty()).count();
     let top = lines.len() - length;
     let paragraph = lines.get(top..)?;
-    let above = lines.iter().take(top).rev().find(|line| !line.is_empty())?;
-    let telling = paragraph.iter().any(|line| is_contact(&line.folded));
+    let (at, above) = lines.iter().take(top).enumerate().rev().find(|(_, line)| !line.is_empty())?;
+    let telling =
+        paragraph.iter().filter(|line| is_contact(&line.folded) || is_extension(&line.folded)).count();
     let short = paragraph.iter().all(|line| line.bare.chars().count() <= 70 && !is_sentence(&line.folded));
-    if !telling || !short || length < 2 {
+    if !short || introduces(above) {
         return None;
     }
-    let ended = |line: &Line<'_>| line.bare.ends_with(['.', '!', '?', ')']) || is_closing(&line.folded);
-    if is_name(paragraph.first()?) {
-        return (length >= 3 && ended(above)).then_some(top + 1);
+    if telling == 0 {
+        return titled(lines, at, paragraph).then_some(top);
     }
-    is_name(above).then_some(top)
+    let (name, rest) = paragraph.split_first()?;
+    let ended = above.bare.ends_with(['.', '!', '?', ')']) || is_closing(&above.folded) || is_lone(lines, at);
+    let all_tell = |lines: &[Line<'_>]| {
+        !lines.is_empty() && lines.iter().all(|line| is_contact(&line.folded) || is_extension(&line.folded))
+    };
+    if is_name(name) {
+        let sure = ended || telling >= 2;
+        return (sure && (length >= 3 || all_tell(rest))).then_some(top);
+    }
+    if is_first_name(name) && all_tell(rest) {
+        return Some(top + 1);
+    }
+    let signed = is_name(above) || (is_lone(lines, at) && (length >= 2 || all_tell(paragraph)));
+    (signed && (length >= 2 || all_tell(paragraph))).then_some(top)
+}
+
+/// A name above one or two lines of which the first names a post or a company, below the end of a sentence or a closing.
+fn titled(lines: &[Line<'_>], above: usize, paragraph: &[Line<'_>]) -> bool {
+    let [name, post, rest @ ..] = paragraph else { return false };
+    let ended =
+        lines.get(above).is_some_and(|line| line.bare.ends_with(['.', '!', '?']) || is_closing(&line.folded));
+    let is_post =
+        |line: &Line<'_>| has_title(&line.folded) && line.bare.split_whitespace().count() <= TITLE_WORDS;
+    ended && is_name(name) && is_post(post) && rest.len() <= 1 && rest.iter().all(is_title)
+}
+
+/// Whether the line leads over to what stands below it.
+fn introduces(line: &Line<'_>) -> bool {
+    line.bare.ends_with([':', ',', '：', '，'])
+}
+
+/// A first name that stands alone between blank lines or below a closing, as people sign.
+fn is_lone(lines: &[Line<'_>], at: usize) -> bool {
+    let Some(line) = lines.get(at).filter(|line| is_first_name(line)) else { return false };
+    let above = at.checked_sub(1).and_then(|above| lines.get(above));
+    !line.bare.ends_with(['.', '!', '?'])
+        && above.is_some_and(|above| above.is_empty() || is_closing(&above.folded))
+}
+
+/// One capitalised word, perhaps behind a dash.
+fn is_first_name(line: &Line<'_>) -> bool {
+    let name = line.bare.trim_start_matches(['-', '–', '—', '~', ' ']);
+    name.starts_with(char::is_uppercase)
+        && (2..=16).contains(&name.chars().count())
+        && name.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | '\'' | '.'))
+}
+
+/// `x30429`, `ext. 5-7749`, `3-9497`: a number inside a house.
+fn is_extension(folded: &str) -> bool {
+    let number = folded.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let head = folded.strip_suffix(number).unwrap_or(folded).trim_matches([' ', '.', ':', '-', '#', '(']);
+    let digits = number.chars().filter(char::is_ascii_digit).count();
+    matches!(head, "" | "x" | "ext" | "extension" | "phone" | "tel" | "cell" | "fax" | "durchwahl" | "poste")
+        && (4..=6).contains(&digits)
+        && number.chars().all(|c| c.is_ascii_digit() || c == '-')
+        && (!head.is_empty() || number.contains('-'))
 }
 
 /// A name, a title, a company: up to six words, the first with a capital, no figure and no end of a sentence.

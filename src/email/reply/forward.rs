@@ -5,6 +5,7 @@ use super::attribution;
 use super::header::{self, Block};
 use super::history::{divider, next_filled};
 use super::line::{Line, fold};
+use super::notes;
 use super::people;
 use super::words::dividers::{self, Divider};
 use super::words::headers::Field;
@@ -96,6 +97,9 @@ fn announced(lines: &[Line<'_>], next: &[usize], at: usize) -> Option<Found> {
     if let Some(fields) = behind(line) {
         let block = Block { end: at + 1, depth: line.depth, patch: false, fields };
         return block.is_likely().then(|| from_block(lines, at, &block));
+    }
+    if let Some(block) = notes::forwarded(lines, at) {
+        return Some(from_block(lines, at, &block));
     }
     if divider(line)? != Divider::Forwarded {
         return None;

@@ -8,6 +8,8 @@ use super::words::headers::{self, Field};
 const LABEL_CHARS: usize = 40;
 /// Lines one value may go on for.
 const FOLDS_MAX: usize = 6;
+/// Lines that a list of recipients may go on for.
+const LIST_FOLDS_MAX: usize = 24;
 /// Lines below a block in which a patch shows itself.
 const PATCH_LINES: usize = 200;
 /// Lines of a block.
@@ -167,14 +169,17 @@ fn is_patch_line(folded: &str) -> bool {
 /// Where the next label stands, when the lines before it can only be the rest of a value.
 fn next_label(lines: &[Line<'_>], at: usize, depth: usize, fields: &[(Field, String)]) -> Option<usize> {
     let blanks = lines.iter().skip(at).take_while(|line| line.is_blank()).count();
-    let limit = if blanks > 0 { blanks } else { FOLDS_MAX };
+    let is_list = matches!(fields.last(), Some((Field::To | Field::Cc, _)));
+    let folds = if is_list { LIST_FOLDS_MAX } else { FOLDS_MAX };
+    let limit = if blanks > 0 { blanks } else { folds };
     if blanks > 2 {
         return None;
     }
     for next in at..=at + limit {
         let line = lines.get(next)?;
         if line.is_blank() && (blanks > 0 || next > at) {
-            if blanks > 0 {
+            let leads_on = || lines.get(next + 1).is_some_and(|below| label(below.bare).is_some());
+            if blanks > 0 || (is_list && leads_on()) {
                 continue;
             }
             return None;

@@ -4,7 +4,9 @@
 //! not blank comes back in exactly one of content, quoted and signature. All of it is total and linear in its input.
 
 mod attribution;
+mod banner;
 mod card;
+mod footer;
 mod forward;
 mod header;
 mod heading;

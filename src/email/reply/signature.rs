@@ -2,23 +2,21 @@
 //!
 //! A sign-off ("Regards, Ann") is what the person wrote and stays.
 
-use super::card::{card, contact, has_link, is_contact, is_title};
-use super::heading::underlines;
+use super::banner;
+use super::card::{card, contact, has_link};
+use super::footer::{heads_notice, is_patch, list_footer, notice};
 use super::history::{Part, ruler};
 use super::line::Line;
-use super::words::{footers, mobile};
+use super::words::mobile;
 
 /// Lines below a signature mark; more is text that happens to stand below two dashes.
 const LINES_MAX: usize = 30;
-/// Lines of a list footer below its ruler.
-const FOOTER_MAX: usize = 14;
-/// Bytes of a footer's line; a longer one is a sentence of the author's.
-const LINE_MAX: usize = 110;
 /// Rounds of taking a piece off the end.
 const ROUNDS_MAX: usize = 40;
 
 /// Marks the signature of every stretch of own lines.
 pub(super) fn mark(lines: &[Line<'_>], parts: &mut [Part]) {
+    banner::mark(lines, parts);
     let mut at = 0;
     while at < lines.len() {
         let end = stretch(lines, parts, at);
@@ -56,7 +54,11 @@ fn mark_stretch(lines: &[Line<'_>], parts: &mut [Part], from: usize, end: usize)
         }
         let Some(stretch) = lines.get(from..end).filter(|stretch| !stretch.is_empty()) else { return };
         let first = from == 0 || lines.iter().take(from).all(Line::is_empty);
-        let Some(start) = tail(stretch, first, marked) else { return };
+        let below = parts.iter().skip(end).take(3);
+        let headed =
+            below.copied().any(|part| part == Part::Signature) && stretch.last().is_some_and(heads_notice);
+        let found = if headed { stretch.len().checked_sub(1) } else { tail(stretch, first, marked) };
+        let Some(start) = found else { return };
         marked = marked || stretch.get(start).is_some_and(is_mark);
         for part in parts.iter_mut().take(end).skip(from + start) {
             *part = Part::Signature;
@@ -128,6 +130,9 @@ fn below_mark(lines: &[Line<'_>], first: bool, marked: bool) -> Option<usize> {
             {
                 return None;
             }
+            if ends_patch(lines, at) {
+                return None;
+            }
             let closes = !first || lines.iter().take(at).any(|line| !line.is_empty());
             return (closes && !(marked && (below > 8 || prose > 2))).then_some(at);
         }
@@ -138,6 +143,17 @@ fn below_mark(lines: &[Line<'_>], first: bool, marked: bool) -> Option<usize> {
         }
     }
     None
+}
+
+/// Below the mark stands a version number alone, and above it a diff: `git format-patch` ends its patches so.
+fn ends_patch(lines: &[Line<'_>], at: usize) -> bool {
+    let (above, below) = lines.split_at(at);
+    let mut below = below.iter().skip(1).filter(|line| !line.is_empty());
+    let version = below.next().is_some_and(|line| {
+        let number = line.bare.split(' ').next().unwrap_or_default();
+        number.contains('.') && number.split('.').all(|part| part.starts_with(|c: char| c.is_ascii_digit()))
+    });
+    version && below.next().is_none() && above.iter().any(is_patch)
 }
 
 /// "Sent from my iPhone" and its kin.
@@ -207,130 +223,14 @@ fn without_links(text: &str) -> String {
     out.trim_end().to_owned()
 }
 
-/// A ruler near the end with an address, a link or a notice below it.
-fn list_footer(lines: &[Line<'_>]) -> Option<usize> {
-    let mut below = Footer::default();
-    for (at, line) in lines.iter().enumerate().rev() {
-        if line.is_empty() {
-            continue;
-        }
-        if is_titled_ruler(&line.folded) && below.is_offer() {
-            return Some(at);
-        }
-        let Some(signs) = ruler(&line.folded) else {
-            below.add(line);
-            if below.is_too_long() {
-                return None;
-            }
-            continue;
-        };
-        if signs < 5 {
-            if signs >= 3 && below.is_short_contact() && !line.folded.contains(['*', '#']) {
-                return Some(at);
-            }
-            continue;
-        }
-        let above = at.checked_sub(1).and_then(|above| lines.get(above)).filter(|above| !above.is_empty());
-        let underline = above.is_some_and(|above| ruler(&above.folded).is_none() && underlines(line, above));
-        if underline && !line.folded.starts_with("__") && !below.noticed {
-            return None;
-        }
-        return below.is_footer(signs, line.folded.starts_with("__")).then_some(at);
-    }
-    None
-}
-
-/// `---- Group Sponsor ----`: a long ruler with a few words in it.
-fn is_titled_ruler(folded: &str) -> bool {
-    let signs = folded.chars().filter(|c| matches!(c, '-' | '_' | '=' | '*')).count();
-    let words = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).count();
-    signs >= 24 && (1..=4).contains(&words)
-}
-
-/// What was seen below a ruler, from the end of the text upwards.
-#[derive(Debug, Default)]
-struct Footer {
-    noticed: bool,
-    linked: bool,
-    filled: usize,
-    telling: usize,
-    words: usize,
-    /// A sentence of the author's or a table, unless a notice stands beside it.
-    spoken: bool,
-    /// A diff.
-    patch: bool,
-    /// Every line is short, capitalised and without a figure.
-    titles: bool,
-}
-
-impl Footer {
-    fn add(&mut self, line: &Line<'_>) {
-        let (noticed, linked) = (footers::has_notice(&line.folded), is_contact(&line.folded));
-        self.titles = (self.titles || self.filled == 0) && is_title(line);
-        self.words = self.words.max(line.folded.split_whitespace().count());
-        self.noticed |= noticed;
-        self.linked |= linked;
-        self.filled += 1;
-        self.telling += usize::from(noticed || linked);
-        self.spoken |= line.folded.contains('|') || line.bare.len() > LINE_MAX;
-        self.patch |= is_patch(line);
-    }
-
-    fn is_too_long(&self) -> bool {
-        (self.filled > FOOTER_MAX && self.telling * 3 < self.filled) || self.filled > 3 * FOOTER_MAX
-    }
-
-    fn is_short_contact(&self) -> bool {
-        self.linked && self.filled <= 6 && self.words <= 6 && !self.spoken
-    }
-
-    fn is_offer(&self) -> bool {
-        !self.patch && !self.spoken && (self.noticed || (self.linked && self.filled <= 8))
-    }
-
-    fn is_footer(&self, signs: usize, underscores: bool) -> bool {
-        let scattered = self.telling * 3 < self.filled;
-        if self.filled == 0 || self.patch || (self.spoken && (scattered || !self.noticed)) {
-            return false;
-        }
-        let near = self.filled <= if underscores || signs >= 30 { 8 } else { 3 };
-        self.noticed
-            || (self.linked && near)
-            || (underscores && self.filled <= 3)
-            || (signs >= 30 && self.filled <= 2)
-            || (signs >= 10 && self.filled <= 3 && self.titles)
-    }
-}
-
-/// A line that only a diff has.
-fn is_patch(line: &Line<'_>) -> bool {
-    line.raw.starts_with("@@ -") || line.raw.starts_with("diff --git ")
-}
-
-/// A last paragraph that unsubscribes, disclaims or sells.
-fn notice(lines: &[Line<'_>]) -> Option<usize> {
-    let length = lines.iter().rev().take(LINES_MAX).take_while(|line| !line.is_empty()).count();
-    let start = lines.len() - length;
-    let paragraph = lines.get(start..)?;
-    let mut text = String::new();
-    for line in paragraph {
-        text.push_str(&line.folded);
-        text.push(' ');
-    }
-    let linked = paragraph.iter().any(|line| has_link(&line.folded))
-        || text.contains("click")
-        || text.contains("klick");
-    (start > 0 && footers::is_notice(&text, linked)).then_some(start)
-}
-
-/// `-Ann` or `-Ann Bee` as the last line.
+/// `-Ann Bee` as the last line. `-Ann` is how people end a letter: the person's own.
 fn dashed_name(lines: &[Line<'_>]) -> bool {
     let Some((line, above)) = lines.split_last() else { return false };
     let Some(name) = line.raw.strip_prefix('-') else { return false };
     let words = name.split_whitespace().count();
     let is_list = above.iter().rev().take(2).any(|line| line.raw.starts_with('-'));
     !is_list
-        && (1..=3).contains(&words)
+        && (2..=3).contains(&words)
         && name.len() <= 40
         && name.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '.'))
         && name.starts_with(char::is_alphabetic)

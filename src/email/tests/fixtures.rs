@@ -26,7 +26,8 @@ fn person(name: &str, email: &str) -> Address {
 
 #[test]
 fn line_ends_change_nothing() {
-    for entry in std::fs::read_dir(folder()).unwrap().flatten() {
+    let entries = std::fs::read_dir(folder()).unwrap().flatten();
+    for entry in entries.filter(|entry| entry.path().extension().is_some_and(|kind| kind == "eml")) {
         let raw = std::fs::read(entry.path()).unwrap();
         let (unix, wire) = (read(&raw), read(&crlf(&raw)));
         let without_files = |mut mail: Mail| {
@@ -34,7 +35,13 @@ fn line_ends_change_nothing() {
             mail.attachments.iter_mut().for_each(|a| a.data.retain(|b| *b != b'\r'));
             mail
         };
-        assert_eq!(without_files(unix), without_files(wire), "{}", entry.path().display());
+        assert_eq!(without_files(unix.clone()), without_files(wire), "{}", entry.path().display());
+        let macintosh: Vec<u8> = raw.iter().map(|b| if *b == b'\n' { b'\r' } else { *b }).collect();
+        if !raw.contains(&b'\r') {
+            let read = read(&macintosh);
+            assert_eq!((read.message_id, read.subject), (unix.message_id, unix.subject));
+            assert_eq!(read.content, unix.content, "{}", entry.path().display());
+        }
     }
 }
 
@@ -129,6 +136,33 @@ fn names_and_subjects_are_decoded() {
 fn charsets_are_guessed_where_nobody_says() {
     assert_eq!(mail("unknown-charset").content, "naïve café");
     assert_eq!(mail("latin-bytes-without-charset").content, "naïve café");
+}
+
+#[test]
+fn prose_that_calls_itself_base64_is_prose() {
+    let mail = |body: &str| read(format!("Content-Transfer-Encoding: base64\n\n{body}\n").as_bytes()).content;
+    assert_eq!(
+        mail("The kettle sings,\nand nobody listens.\n\nAnn"),
+        "The kettle sings,\nand nobody listens.\n\nAnn"
+    );
+    assert_eq!(mail("VGVhIGlz IHJlYWR5\nLg=="), "Tea is ready.", "a blank inside a coded line");
+    assert_eq!(mail("VGVhIGlz\nIHJlYWR5\nLg=="), "Tea is ready.");
+}
+
+#[test]
+fn html_names_its_charset_where_the_mail_does_not() {
+    for (named, field) in [
+        ("<meta charset=windows-1251>", ""),
+        ("<META http-equiv='Content-Type' content='text/html; charset=windows-1251'>", "; charset=us-ascii"),
+        ("", "; charset=windows-1251"),
+        ("<meta charset=\"utf-8\">", "; charset=windows-1251"),
+    ] {
+        let head = format!("Content-Type: text/html{field}\n\n<html><head>{named}</head><body>");
+        let raw = [head.as_bytes(), b"\xD7\xE0\xE9</body></html>"].concat();
+        assert_eq!(read(&raw).content, "Чай", "{named}{field}");
+    }
+    let utf8 = read("Content-Type: text/html\n\n<meta charset=windows-1251>Чай".as_bytes());
+    assert_eq!(utf8.content, "Чай", "what is UTF-8 is UTF-8");
 }
 
 #[test]

@@ -61,6 +61,21 @@ fn a_failure_in_any_language_is_a_bounce_of_a_machine_and_a_remark_of_a_person()
 }
 
 #[test]
+fn notifications_of_amazon_are_bounces_also_inside_another() {
+    let from = "From: no-reply@sns.amazonaws.com\nSubject: AWS Notification Message";
+    for (told, expected) in [
+        (r#"{"notificationType":"Bounce","bounce":{}}"#, true),
+        (
+            "{\n  \"Type\" : \"Notification\",\n  \"Message\" : \"{\\\"notificationType\\\":\\\"Bounce\\\"}\"\n}",
+            true,
+        ),
+        (r#"{"notificationType":"Delivery","mail":{}}"#, false),
+    ] {
+        assert_eq!(text_mail(from, told).flags.bounce, expected, "{told}");
+    }
+}
+
+#[test]
 fn people_who_write_of_bounces_send_none() {
     for header in [
         "From: ann@maple.example\nSubject: Re: Undelivered mail",

@@ -2,6 +2,7 @@
 
 mod bounces;
 mod corpus;
+mod expectations;
 mod fixtures;
 mod hostile;
 mod kinds;

@@ -10,6 +10,7 @@ pub mod list_messages;
 pub mod post_message;
 pub mod read;
 pub mod release;
+pub mod reply_address;
 pub mod takeover;
 pub mod update;
 mod views;

@@ -12,8 +12,8 @@
 //! behind them (`{for_update:c}`), `{for_update_skipping}` passes over what others hold; on SQLite, where a writer is alone, they are nothing.
 
 use crate::ids::{
-    AttachmentId, ConversationId, DeadLetterId, DeliveryId, EventId, KeyId, MessageId, SurfaceId, TenantId,
-    WorkerId,
+    AttachmentId, AttentionId, ConversationId, DeadLetterId, DeliveryId, EventId, KeyId, MessageId,
+    SurfaceId, TenantId, WorkerId,
 };
 use crate::model::key::KeyHash;
 use jiff::Timestamp;
@@ -282,6 +282,6 @@ macro_rules! ids_are_values {
 }
 
 ids_are_values! {
-    AttachmentId, ConversationId, DeadLetterId, DeliveryId, EventId, KeyId, MessageId, SurfaceId, TenantId,
+    AttachmentId, ConversationId, AttentionId, DeadLetterId, DeliveryId, EventId, KeyId, MessageId, SurfaceId, TenantId,
     WorkerId,
 }

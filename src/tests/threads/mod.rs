@@ -68,6 +68,8 @@ fn conversations(messages: &[InboundMessage]) -> Vec<u64> {
                 surface_id: message.surface_id,
                 fresh: ConversationId(Uuid::from_u128(next as u128 + 1)),
                 keys: message.keys.clone(),
+                identity: message.identity,
+                hint: message.hint,
                 rule: message.rule,
                 reopens: message.reopens,
                 inbound: message.direction == Some(Direction::Inbound),

@@ -12,8 +12,12 @@ use std::collections::HashMap;
 
 const CORPORA: [&str; 4] = ["notmuch-lkml", "open-iscsi", "spamassassin-easyham", "util-linux"];
 
-/// Mails of each corpus that are read.
+/// Mails of each corpus that are read. The rules were made while looking at what these gave.
 const MAILS: usize = 1_300;
+/// Corpora with more mails, which were read once the rules stood.
+const LARGE: [&str; 2] = ["spamassassin-easyham", "util-linux"];
+/// As many of those.
+const UNSEEN_MAILS: usize = 1_300;
 
 /// Fields that are taken away: always, and from a mail that loses its references.
 const LIST_FIELDS: [&str; 12] = [
@@ -63,12 +67,14 @@ struct Repairs {
     right: usize,
 }
 
-fn measure(corpus: &str) -> Option<Repairs> {
+/// Reads the mails of a corpus in `range`; of each two the second loses its references.
+fn measure(corpus: &str, range: std::ops::Range<usize>) -> Option<Repairs> {
     let folder = shared(&format!("threading/{corpus}"))?;
     let mut mails = mailbox(&folder);
-    let truth = labels(&folder, "components", mails.len())?;
-    let references = labels(&folder, "dovecot_references", mails.len())?;
-    mails.truncate(MAILS);
+    let truth = labels(&folder, "components", mails.len())?.split_off(range.start);
+    let references = labels(&folder, "dovecot_references", mails.len())?.split_off(range.start);
+    mails.truncate(range.end);
+    let mails = mails.split_off(range.start.min(mails.len()));
     let plain = settings();
     let repairing = super::settings_with(serde_json::json!({"match": {"repairReferences": true}}));
     let mut repairs = Repairs::default();
@@ -122,7 +128,7 @@ fn measure(corpus: &str) -> Option<Repairs> {
 fn what_quoted_text_and_all_else_together_link_belongs_together() {
     let mut all = Repairs::default();
     for corpus in CORPORA {
-        let Some(found) = measure(corpus) else { return };
+        let Some(found) = measure(corpus, 0..MAILS) else { return };
         println!("{corpus:32} {found:?}");
         let chapter = "Lost references repaired (every second answer lost them; `match.repairReferences`)";
         note(
@@ -151,4 +157,25 @@ fn what_quoted_text_and_all_else_together_link_belongs_together() {
     println!("all: {all:?}");
     assert!(all.links >= 60, "too few to say anything");
     assert!(percent(all.right, all.links) >= 99.5, "{all:?}");
+}
+
+/// The bar of the contract is 99.5 %; so few links say little about it, which is why it is off unless asked for.
+#[test]
+fn what_it_links_in_mails_that_the_rules_were_not_made_with() {
+    let chapter = "Lost references repaired, in mails that the rules were not made with";
+    let mut all = Repairs::default();
+    for corpus in LARGE {
+        let Some(found) = measure(corpus, MAILS..MAILS + UNSEEN_MAILS) else { return };
+        println!("{corpus:32} {found:?}");
+        let led = percent(found.linked, found.damaged);
+        note(chapter, corpus, "answers led to their thread", OURS, led, found.damaged);
+        if found.links > 0 {
+            let right = percent(found.right, found.links);
+            note(chapter, corpus, "links that are right", OURS, right, found.links);
+        }
+        all.links += found.links;
+        all.right += found.right;
+    }
+    println!("unseen: {all:?}");
+    assert!(all.links > 0 && percent(all.right, all.links) >= 95.0, "{all:?}");
 }

@@ -1,6 +1,7 @@
 //! The HTTP interface over a real TCP connection, on SQLite always and on PostgreSQL where the machine has it.
 
 mod attachments;
+mod attention;
 mod auth;
 mod connections;
 mod conversations;

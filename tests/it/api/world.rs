@@ -170,7 +170,8 @@ impl World {
         let shutdown = CancellationToken::new();
         let services =
             Services::new(&store, blobs.clone(), &ids, &(clock.clone() as Arc<dyn Clock>), shutdown.clone());
-        let services = Arc::new(services);
+        let sealer = Sealer::new(&encryption_key, &[], Arc::new(SystemEntropy::new()));
+        let services = Arc::new(services.with_reply_tokens(sealer.reply_tokens()));
         let state = AppState {
             store: store.clone(),
             clock: clock.clone(),
@@ -179,7 +180,7 @@ impl World {
                 body_timeout: Duration::from_millis(400),
                 ..Settings::new("http://inlet.example")
             }),
-            sealer: Sealer::new(&encryption_key, &[], Arc::new(SystemEntropy::new())),
+            sealer,
             keys: Arc::new(KeyCache::default()),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             services: services.clone(),

@@ -128,6 +128,27 @@ fn mutations(port: u16) -> Vec<String> {
     lines.enumerate().map(fill).collect()
 }
 
+/// Keeps what was seen for the table of `docs/fidelity.md`, where `INLET_FIDELITY` names a folder for it.
+fn note(who: &str, seen: &Seen) {
+    let Some(folder) = std::env::var_os("INLET_FIDELITY").map(std::path::PathBuf::from) else { return };
+    let strings = mutations(0).len();
+    let asked: BTreeSet<&String> = seen.requests.iter().collect();
+    let figures = [
+        ("strings that run code in a browser", seen.ran.len()),
+        ("addresses that are asked, in percent of strings", asked.len()),
+    ];
+    std::fs::create_dir_all(&folder).unwrap();
+    for (measure, count) in figures {
+        let percent =
+            100.0 * f64::from(u32::try_from(count).unwrap()) / f64::from(u32::try_from(strings).unwrap());
+        let note = json!({
+            "chapter": "HTML safety", "corpus": "fixtures/html/mutations.txt", "measure": measure, "who": who,
+            "percent": percent, "of": strings,
+        });
+        std::fs::write(folder.join(format!("HTML safety {measure} {who}.json")), note.to_string()).unwrap();
+    }
+}
+
 /// What a mail with this HTML shows.
 fn sanitized(html: &str) -> Option<String> {
     let mail = format!("From: mallory@evil.example\r\nContent-Type: text/html; charset=utf-8\r\n\r\n{html}");
@@ -153,6 +174,7 @@ fn in_mails(port: u16) -> Vec<Option<String>> {
 #[test]
 fn hostile_html_of_mails_runs_no_script_and_asks_nobody() {
     let Some(seen) = Stage::open(in_mails, true).play() else { return };
+    note("Inlet", &seen);
     assert!(seen.ran.is_empty(), "code ran: {:?}", seen.ran);
     assert!(seen.requests.is_empty(), "asked: {:?}", seen.requests);
     assert!(seen.odd.is_empty(), "in the tree: {:?}", seen.odd);
@@ -163,6 +185,7 @@ fn the_same_html_as_it_is_runs_its_scripts_and_asks_strangers() {
     let as_they_are = |port| mutations(port).into_iter().map(Some).collect();
     let Some(seen) = Stage::open(as_they_are, false).play() else { return };
     let leaks: BTreeSet<&String> = seen.requests.iter().filter(|path| path.starts_with("/leak/")).collect();
+    note("as they are", &seen);
     println!("as they are: {} strings ran code, {} addresses were asked", seen.ran.len(), leaks.len());
     assert!(seen.ran.len() >= 60, "only {:?}", seen.ran);
     assert!(leaks.len() >= 30, "only {leaks:?}");

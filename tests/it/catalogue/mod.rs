@@ -31,6 +31,7 @@ mod daemon;
 mod deaths;
 mod desk;
 mod duplicates;
+mod evidence;
 mod listing;
 mod office;
 mod operation;

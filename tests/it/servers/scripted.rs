@@ -42,6 +42,8 @@ pub struct Box_ {
     pub flags: BTreeMap<u32, BTreeSet<String>>,
     /// The sizes that are claimed for these, whatever they are.
     pub claimed: BTreeMap<u32, usize>,
+    /// X-GM-MSGID and X-GM-THRID, where the server is Gmail's.
+    pub gmail: BTreeMap<u32, (u64, u64)>,
     /// Listed, and never given.
     pub hidden: BTreeSet<u32>,
 }
@@ -55,6 +57,7 @@ impl Default for Box_ {
             flags: BTreeMap::new(),
             hidden: BTreeSet::new(),
             claimed: BTreeMap::new(),
+            gmail: BTreeMap::new(),
         }
     }
 }
@@ -377,7 +380,10 @@ fn uids(set: &str, target: &Box_) -> impl Iterator<Item = u32> + use<> {
 fn row(target: &Box_, uid: u32, items: &str) -> String {
     let mail = String::from_utf8_lossy(&target.mails[&uid]).into_owned();
     let size = target.claimed.get(&uid).copied().unwrap_or(mail.len());
-    let known = format!("UID {uid} RFC822.SIZE {size} INTERNALDATE \"01-Mar-2026 09:00:00 +0000\"");
+    let gmail = target.gmail.get(&uid).filter(|_| items.contains("X-GM-THRID"));
+    let gmail =
+        gmail.map(|(mail, thread)| format!("X-GM-MSGID {mail} X-GM-THRID {thread} ")).unwrap_or_default();
+    let known = format!("{gmail}UID {uid} RFC822.SIZE {size} INTERNALDATE \"01-Mar-2026 09:00:00 +0000\"");
     if !items.contains("BODY.PEEK") {
         return format!("* 1 FETCH ({known})\r\n");
     }

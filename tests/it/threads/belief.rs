@@ -2,8 +2,10 @@
 
 use super::World;
 use inlet::ingest::Receipt;
+use inlet::model::attention::AttentionKind;
 use inlet::model::conversation::Conversation;
 use inlet::model::message::{Direction, Message};
+use inlet::store::attention::AttentionFilter;
 use serde_json::{Value, json};
 
 const SETTINGS: &str = r#"{"trustedAuthserv": "mx.us.example", "ownAddresses": ["help@us.example"]}"#;
@@ -66,6 +68,16 @@ async fn a_participant_whose_domain_disowns_the_mail_is_kept_out_of_the_thread()
         assert_eq!(message.metadata["authenticity"]["verdict"], json!("fail"));
         assert_eq!(message.metadata["authenticity"]["dmarc"], json!("fail"));
         assert_eq!(apart.context["relatedConversationId"], json!(asked.id));
+        let items =
+            world.store.list_attention_items(world.tenant, &AttentionFilter::default(), 10).await.unwrap();
+        let [item] = items.as_slice() else { panic!("{items:?}") };
+        assert_eq!((item.conversation_id, item.kind), (apart.id, AttentionKind::ValidationFailed));
+        assert!(item.reason.as_deref().is_some_and(|reason| reason.contains("DMARC")));
+        // The same mail again raises nothing.
+        take(&world, &[&answer(FAILS, "Ann <ann@customer.example>", "forged@evil.example")]).await;
+        let items =
+            world.store.list_attention_items(world.tenant, &AttentionFilter::default(), 10).await.unwrap();
+        assert_eq!(items.len(), 1);
     }
 }
 

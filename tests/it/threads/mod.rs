@@ -3,6 +3,7 @@
 mod belief;
 mod corpora;
 mod histories;
+mod tokens;
 #[path = "../../../src/tests/threads/truth.rs"]
 pub mod truth;
 

@@ -279,3 +279,19 @@ const HEADERS: &[(&str, [&str; 4])] = &[
     ("元のメッセージ", ["差出人", "送信日時", "宛先", "件名"]),
     ("원본 메시지", ["보낸 사람", "보낸 날짜", "받는 사람", "제목"]),
 ];
+
+#[test]
+fn an_answer_of_notes_is_history_from_the_senders_name_on() {
+    let own = "Yes, they can.\n\nJeff";
+    for head in [
+        "\tAnn B Bee\n\t01/11/2001 06:25 PM\n\t\t \n\t\t To: Jeff Dee/NA/Harbour@Harbour, Andre \nCangu/HARBOUR@HARBOUR\n\t\t cc: \n\t\t Subject: Tides?",
+        "Ann Bee@HARBOUR\n01/11/2001 06:25 PM\nTo: Jeff Dee/NA/Harbour@Harbour\ncc: Bob Bee/Harbour@Harbour, Cy \nDee/Harbour@Harbour, \nD Dee/H@H,\nE Dee/H@H,\nF Dee/H@H,\nG Dee/H@H,\nH Dee/H@H,\nI Dee/H@H \n\nSubject: Tides?",
+        "Ann Bee   01/11/2001 06:25 PM\n\nTo: Jeff Dee/NA/Harbour@Harbour\ncc: \nSubject: Tides?",
+    ] {
+        let found = cut(&format!("{own}\n\n\n{head}\n\nCan they?\n"));
+        assert_eq!(found.content, own, "{head}");
+        assert!(found.quoted.is_some_and(|quoted| quoted.contains("Can they?")), "{head}");
+    }
+    let meeting = "We meet:\n\nAnn Bee\n01/11/2001 06:25 PM\nRoom 5, bring ropes.";
+    assert_eq!(cut(meeting).content, meeting);
+}

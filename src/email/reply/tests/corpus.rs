@@ -195,8 +195,8 @@ fn human(text: &str, segments: &Value) -> Vec<(String, Option<String>)> {
 
 /// Messages whose unquoted history below a header block was annotated as the author's paragraphs.
 const UNQUOTED_HISTORY: &[u64] = &[
-    146_121, 146_129, 146_179, 146_202, 146_214, 146_234, 146_247, 146_249, 146_250, 146_262, 146_280,
-    146_285, 146_293, 146_322, 146_333, 146_360, 146_379,
+    146_121, 146_129, 146_170, 146_179, 146_202, 146_214, 146_234, 146_247, 146_249, 146_250, 146_262,
+    146_280, 146_285, 146_293, 146_322, 146_333, 146_360, 146_379,
 ];
 
 #[test]

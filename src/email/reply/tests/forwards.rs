@@ -159,3 +159,22 @@ fn headers_of_a_table_stand_below_their_labels() {
     let answered = cut(&text.replace("\nCrane\n", "\nRe: Crane\n"));
     assert_eq!(answered.forward.and_then(|forward| forward.subject).as_deref(), Some("Re: Crane"));
 }
+
+#[test]
+fn a_mail_that_notes_hands_on_without_a_word_is_its_text_and_names_its_sender() {
+    let head = "---------------------- Forwarded by Kay Mann/Corp/Harbour on 04/01/2001 09:25 \nAM ---------------------------\n\n\n\
+        \"Bee, Ann A.\" <AnnBee@harbour.example> on 03/31/2001 07:45:24 PM\nTo: \"'Kay.Mann@quay.example'\" \
+        <Kay.Mann@quay.example>\ncc:  \n\nSubject: Crane\n";
+    let found = cut(&format!("{head}\n{BODY}\n"));
+    assert_eq!(found.content, BODY);
+    let forward = found.forward.unwrap();
+    assert_eq!(forward.from, Some(person("Bee, Ann A.", "annbee@harbour.example")));
+    assert_eq!(
+        (forward.subject.as_deref(), forward.date.as_deref()),
+        (Some("Crane"), Some("03/31/2001 07:45:24 PM"))
+    );
+    assert_eq!(forward.body, BODY);
+    let with_words = cut(&format!("See below.\n\n{head}\n{BODY}\n"));
+    assert_eq!(with_words.content, "See below.");
+    assert!(with_words.forward.is_some());
+}

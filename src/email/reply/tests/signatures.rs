@@ -126,6 +126,7 @@ fn three_dashes_open_a_card_and_nothing_else() {
 #[test]
 fn a_dashed_name_is_a_signature_and_a_list_is_not() {
     assert_signature("-Ann Bee");
+    assert_kept("Come by.\n\n-Ann");
     assert_kept("Bring:\n- rope\n-bread");
 }
 
@@ -183,4 +184,72 @@ fn where_nothing_would_be_left_nothing_is_cut() {
 fn all_below_reply_above_this_line_is_history() {
     let cut = cut("Done.\n\n##- Please type your reply above this line -##\n\nYour ticket was updated.");
     assert_eq!(cut.content, "Done.");
+}
+
+#[test]
+fn a_visiting_card_is_a_signature_with_its_name_and_one_that_is_led_over_to_is_text() {
+    for card in [
+        "Ann B. Bee, Ph.D.\nHarbour Master\nQuay 7, Bonn\nphone: (806) 742-2702",
+        "Ann Bee\nann@harbour.example",
+        "Ann Bee\nCTO / Cofounder, Harbour",
+        "Ann Bee\nHarbour Inc.\nThe Best of Quays",
+        "Ann Bee\nHarbour Office\n81 3 5219 4500\nwww.harbour.example",
+    ] {
+        assert_signature(card);
+        assert_kept(&format!("{TEXT} Ask this one:\n\n{card}"));
+    }
+    assert_kept("Come by.\n\nAnn Bee\nBob Bee");
+    let signed = cut("Come by.\n\nAnn\n\nQuay 7\nBonn\nH 713-588-5131\nW 713-853-1663");
+    assert_eq!(signed.content, "Come by.\n\nAnn", "the name above a card is how she signs");
+    assert_eq!(signed.signature.as_deref(), Some("Quay 7\nBonn\nH 713-588-5131\nW 713-853-1663"));
+    let inside = cut("Come by.\n\nAnn\nx30429");
+    assert_eq!((inside.content.as_str(), inside.signature.as_deref()), ("Come by.\n\nAnn", Some("x30429")));
+    assert_kept("Come by.\n\nAnn\n\nBring 12-4 ropes");
+}
+
+#[test]
+fn a_card_whose_lines_stand_apart_below_a_ruler_is_a_signature() {
+    assert_signature(
+        "----------------\n\nAnn Bee\n\nHarbour Office\n\nt. 555-931-0702\n\nf. 555-875-7611\n\nhttp://harbour.example/",
+    );
+}
+
+#[test]
+fn what_a_server_puts_on_top_of_mail_from_outside_is_nobodys_text() {
+    for banner in [
+        "CAUTION: This email originated from outside of the organization. Do not click links or open attachments \
+         unless you recognize the sender and know the content is safe.",
+        "You don't often get email from ann@harbour.example. Learn why this is important",
+        "Sie erhalten nicht häufig E-Mails von ann@harbour.example. Erfahren Sie, warum dies wichtig ist",
+        "[EXTERNAL]",
+        "*** External Sender ***",
+    ] {
+        let found = cut(&format!("{banner}\n\n{TEXT}\n"));
+        assert_eq!((found.content.as_str(), found.signature.as_deref()), (TEXT, Some(banner)));
+        let glued = cut(&format!("{banner}\n{TEXT}\n"));
+        assert_eq!(glued.signature.as_deref().map(|text| text.starts_with(banner)), Some(true), "{banner}");
+        assert_kept(&format!("{TEXT}\n\nIt said:\n{banner}"));
+    }
+    let wrapped = "CAUTION: This email originated from outside of us. Do not click links unless you\nrecognize the sender.";
+    assert_eq!(cut(&format!("{wrapped}\n\n{TEXT}")).signature.as_deref(), Some(wrapped));
+    assert_kept("Did you see the note that this email originated from outside of the organization?\n\nOdd.");
+    assert_kept("External\n\nwalls are damp.");
+    assert_kept("This email originated from outside of the organization.");
+}
+
+#[test]
+fn the_heading_of_a_disclaimer_goes_with_it() {
+    assert_signature(
+        "Disclaimer\n\nIf you are not the recipient, you are hereby notified that any disclosure is prohibited.",
+    );
+    assert_kept("The paper has a part called\n\nDisclaimer");
+}
+
+#[test]
+fn the_version_below_a_patch_is_the_patchs_and_below_a_letter_a_signature() {
+    assert_kept(
+        "Fix it.\n\ndiff --git a/x b/x\n@@ -1 +1 @@\n-a\n+b\n-- \n1.7.10.4".replace("-- \n", "--\n").as_str(),
+    );
+    let letter = cut("Fix it.\n-- \n1.7.10.4");
+    assert_eq!(letter.signature.as_deref(), Some("--\n1.7.10.4"));
 }

@@ -20,6 +20,14 @@ static SURE: Phrases = Phrases::of(&[
     "you are receiving this email because",
     "this email was sent to",
     "this message was sent to",
+    "this e-mail was sent to",
+    "this message was sent from",
+    "this message has been sent to",
+    "this e-mail has been sent to",
+    "this email has been sent to",
+    "you have received this e-mail because",
+    "you have received this email because",
+    "you have received this message because",
     "for more options, visit this group",
     "for additional commands, e-mail",
     "to post to this group",
@@ -44,6 +52,7 @@ static SURE: Phrases = Phrases::of(&[
     "not the intended recipient",
     "not the intended addressee",
     "if you have received this",
+    "hereby notified that any",
     "received this communication in error",
     "legal disclaimer",
     "consider the environment before printing",
@@ -71,6 +80,8 @@ static SURE: Phrases = Phrases::of(&[
 /// People write so too; with a link or address it is a footer.
 static ASKED: Phrases = Phrases::of(&[
     "to unsubscribe",
+    "to remove yourself from",
+    "to be removed from",
     "unsubscribe from this",
     "unsubscribe:",
     "unsubscribe here",
@@ -196,6 +207,38 @@ static MESSAGES: Phrases = Phrases::of(&[
     "anhang",
     "communication",
 ]);
+
+/// What stands above a notice of lawyers, alone on its line.
+const HEADINGS: &[&str] = &[
+    "disclaimer",
+    "e-mail disclaimer",
+    "email disclaimer",
+    "legal notice",
+    "important notice",
+    "confidentiality",
+    "confidentiality notice",
+    "haftungsausschluss",
+    "rechtlicher hinweis",
+    "vertraulichkeitshinweis",
+    "avertissement",
+    "avis de confidentialité",
+    "aviso legal",
+    "aviso de confidencialidad",
+    "aviso de confidencialidade",
+    "avvertenza",
+    "riservatezza",
+    "vrijwaring",
+    "ansvarsfriskrivning",
+    "ansvarsfraskrivelse",
+    "zastrzeżenie",
+    "免责声明",
+    "免責事項",
+];
+
+/// Whether a folded line without its signs is such a heading.
+pub(in super::super) fn is_heading(text: &str) -> bool {
+    HEADINGS.contains(&text)
+}
 
 /// Whether a folded line below a ruler is of a footer.
 pub(in super::super) fn has_notice(text: &str) -> bool {

@@ -392,6 +392,7 @@ const INFLECTED: &[&str] = &["iphone", "ipad", "ipod", "mobil", "telefon", "phon
 
 /// Lines that say it all without a device.
 const WHOLE: &[&str] = &[
+    "via mobile",
     "sent via mobile",
     "sent from mobile",
     "sent from a phone",

@@ -3,6 +3,7 @@
 //! Every entry is written the way [`super::line::fold`] leaves text: lower case, `'` for any apostrophe, ASCII digits.
 
 pub(super) mod attribution;
+pub(super) mod banners;
 pub(super) mod closings;
 pub(super) mod dividers;
 pub(super) mod footers;
@@ -10,6 +11,7 @@ pub(super) mod headers;
 pub(super) mod markup;
 pub(super) mod mobile;
 pub(super) mod subjects;
+pub(super) mod titles;
 
 /// Whether `text` holds `word` and no letter touches it; scripts written without blanks need no border.
 pub(super) fn has_word(text: &str, word: &str) -> bool {
