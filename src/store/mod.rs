@@ -109,7 +109,7 @@ impl Store {
         self.pools.name()
     }
 
-    /// Begins a write transaction.
+    /// Begins a write transaction. On SQLite the first statement takes the lock of the file, and may find it taken by another process.
     ///
     /// # Errors
     /// [`StoreError::Busy`] or [`StoreError::Unavailable`].

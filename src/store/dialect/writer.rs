@@ -64,6 +64,9 @@ impl Writer {
         let waiting = self.connection.clone().lock_owned();
         let connection =
             tokio::time::timeout(self.patience, waiting).await.map_err(|_| StoreError::Busy(None))?;
+        if connection.is_none() {
+            return Err(sqlx::Error::PoolClosed.into());
+        }
         let page_cache = self.page_cache.clone();
         let quiet = page_cache.when_quiet();
         let mut turn =

@@ -66,13 +66,18 @@ async fn a_sqlite_file_is_made_with_its_directory_and_only_its_owner_may_read_it
 async fn a_writer_of_another_process_on_sqlite_makes_us_busy_and_then_lets_us_in() {
     let world = World::on_sqlite().await;
     let other = world.second_store(|options| options.acquire_timeout_millis = 50).await;
-    let tx = world.store.begin().await.unwrap();
-    let refused = other.begin().await.unwrap_err();
+    let mut tx = world.store.begin().await.unwrap();
+    tx.lock_conversations(world.tenant, &[world.ids.next()]).await.unwrap();
+    let mut waiting = other.begin().await.unwrap();
+    let refused = waiting.lock_conversations(world.tenant, &[world.ids.next()]).await.unwrap_err();
+    drop(waiting);
     assert!(matches!(refused, StoreError::Busy(_)) && refused.may_retry(), "{refused:?}");
     // Reading goes on meanwhile.
     assert!(other.get_surface(world.tenant, world.surface).await.unwrap().is_some());
     tx.commit().await.unwrap();
-    other.begin().await.unwrap().commit().await.unwrap();
+    let mut next = other.begin().await.unwrap();
+    next.lock_conversations(world.tenant, &[world.ids.next()]).await.unwrap();
+    next.commit().await.unwrap();
 }
 
 #[tokio::test]
