@@ -27,7 +27,7 @@ bench: ## the daemon against the floor programs of ../shared/bench, as ratios of
 providers: ## every provider's behaviour, 10,000 messages with faults and kills, on both stores (minutes)
 	INLET_SIMULATED_MESSAGES=10000 $(CARGO) test --test it -- --nocapture webhooks::simulator
 
-outage: ## PostgreSQL away for 60 s under 200 webhook requests a second
+outage: ## PostgreSQL away for 60 s under 200 webhook requests a second, stopped and hanging
 	INLET_OUTAGE_SECONDS=60 $(CARGO) test --test it -- --nocapture webhooks::outage::a_database_that_is_away
 
 fidelity: ## what is read and threaded right, beside other programs: docs/fidelity.md from the corpora of ../shared/data

@@ -8,7 +8,6 @@ use crate::imap::{self, poll::InFlight};
 use crate::lifecycle::Lifecycle;
 use crate::limits;
 use crate::media::{self, Media};
-use crate::notify::Wake;
 use crate::site::{DeclaredError, FirstKey, Site, SiteError};
 use crate::spool::{Spool, SpoolError};
 use crate::store::StoreError;
@@ -127,7 +126,7 @@ impl App {
         };
         // Before anybody is told that it is up.
         state.services.receivers.warm(&state).await;
-        let media = media(&site, state.services.wake.clone())?;
+        let media = media(&site, &state.services)?;
         Ok(Self { site, listener, url, first_key, state, media, _identity: identity })
     }
 
@@ -224,14 +223,15 @@ fn supervisor(site: &Site, worker: WorkerId) -> Result<Supervisor, AppError> {
     }))
 }
 
-fn media(site: &Site, wake: Wake) -> Result<Media, AppError> {
+fn media(site: &Site, services: &Services) -> Result<Media, AppError> {
     Ok(Media::new(media::Parts {
         store: site.store.clone(),
         blobs: site.blobs.clone(),
         sealer: site.sealer.clone(),
         clock: site.clock.clone(),
         ids: site.ids.clone(),
-        wake,
+        wake: services.wake.clone(),
+        pipeline: services.pipeline.clone(),
         web: web(&site.config)?,
         max_bytes: site.config.media.max_bytes,
     }))

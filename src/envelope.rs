@@ -168,7 +168,7 @@ pub struct Change {
 pub enum ChangeKind {
     /// Its author wrote it anew. A message that is not here yet is stored as it is now.
     Edited,
-    /// Its author took it back. A message that is not here is not made.
+    /// Its author took it back. A message that is not here is not made; it is marked when it comes.
     Deleted,
 }
 

@@ -16,11 +16,15 @@ pub struct Answer {
     /// What is answered to a request that is not taken now, though it may be later: 429 above the rate limit
     /// and 404 while the surface is paused, or 503 for both, where a provider takes any 4xx for a refusal.
     pub refuses_for_now: bool,
+    /// Whether the provider sends each request once, whatever it is answered: where too many requests wait, its own
+    /// go to the spool in place of a 503.
+    pub is_final: bool,
 }
 
 impl Default for Answer {
     fn default() -> Self {
-        Self { status: 200, body: None, content_type: "text/plain".to_owned(), refuses_for_now: false }
+        let content_type = "text/plain".to_owned();
+        Self { status: 200, body: None, content_type, refuses_for_now: false, is_final: false }
     }
 }
 
@@ -32,6 +36,9 @@ impl Answer {
         }
         if table.value("busy").is_some() {
             self.refuses_for_now = table.count("busy", 503..=503)?.is_some();
+        }
+        if table.value("final").is_some() {
+            self.is_final = table.flag("final")?;
         }
         if let Some(body) = table.text("body")? {
             if body.len() > 4_096 {

@@ -33,6 +33,7 @@ pub struct Channel {
     pub(super) warnings: Vec<String>,
     pub(super) retries_unsigned: bool,
     pub(super) confirms: bool,
+    takes_query: bool,
 }
 
 /// How bodies are read.
@@ -92,6 +93,12 @@ impl Channel {
         &self.media
     }
 
+    /// Whether the provider sends messages by GET, in the query, which is read as a form then.
+    #[must_use]
+    pub fn takes_query(&self) -> bool {
+        self.takes_query
+    }
+
     /// Things that work but that an operator should know of.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
@@ -146,6 +153,7 @@ fn compile(inbound: &JsonMap) -> Result<Channel, Fault> {
     let shape = shape(&table, &base)?;
     let limits = limits(&table)?;
     let (retries_unsigned, confirms) = (base.flag("retryUnsigned")?, base.flag("confirms")?);
+    let takes_query = base.flag("takesQuery")?;
     let media = Media::compile(&table, &base, secrets.list.first().map(String::as_str))?;
     table.finish()?;
     base.finish()?;
@@ -163,6 +171,7 @@ fn compile(inbound: &JsonMap) -> Result<Channel, Fault> {
         warnings: Vec::new(),
         retries_unsigned,
         confirms,
+        takes_query,
     };
     channel.check_identity(inbound.contains_key("map"))?;
     channel.note();

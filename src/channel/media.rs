@@ -3,7 +3,7 @@
 //!
 //! A preset's `[[media]]` tables say it as data. `ref` names the references of its attachments
 //! (`telegram-file:ID`); `lookup` is a URL whose JSON answer names the place at `take`; `fetch` is
-//! the URL of the bytes. A table without `ref` is about attachments that come with a URL of their
+//! the URL of the bytes. With `completes` they are a mail, and its message is read from it. A table without `ref` is about attachments that come with a URL of their
 //! own. The token is shown to `hosts` only, whatever URL a payload names.
 
 use super::error::Fault;
@@ -34,6 +34,8 @@ struct Rule {
     /// The segment in front of the user's name in the path.
     user_behind: Option<String>,
     redirects: bool,
+    /// What is fetched is the whole of a mail of which the message has only the announcement.
+    completes: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +128,13 @@ impl Media {
         Some(self.request(rule, url))
     }
 
+    /// Whether the bytes of `source` are the whole of the mail that its message announces.
+    #[must_use]
+    pub fn completes(&self, source: &str) -> bool {
+        let kind = source.split_once(':').map(|(kind, _)| kind);
+        self.rules.iter().any(|rule| rule.completes && rule.reference.as_deref() == kind)
+    }
+
     fn fill(&self, template: &str, token: &SecretString, values: &[(&str, &str)]) -> String {
         let mut url = template.replace("{token}", token.expose_secret());
         for (name, value) in values {
@@ -200,6 +209,7 @@ impl Rule {
                 .unwrap_or(Send::Nothing),
             user_behind: text("userBehind")?,
             redirects: table.flag("redirects")?,
+            completes: table.flag("completes")?,
         };
         table.finish()?;
         Ok(made)
@@ -279,6 +289,24 @@ mod tests {
         assert_eq!(authorization.unwrap(), format!("Basic {}", STANDARD.encode("AC1:auth-token")));
         assert!(redirects);
         assert!(!fetch(twilio.media().plan("https://evil.example/")).2);
+    }
+
+    #[test]
+    fn a_mail_of_resend_is_looked_up_with_the_key_and_fetched_without_it() {
+        let resend =
+            channel(json!({"provider": "resend", "secret": "fixture-secret-0123", "mediaToken": "re_1"}));
+        let source = "resend-email:56761188";
+        assert!(resend.media().completes(source) && !resend.media().completes("https://x.example/"));
+        let (url, authorization, _) = fetch(resend.media().plan(source));
+        assert_eq!(url, "https://api.resend.com/emails/receiving/56761188?html_format=cid");
+        assert_eq!(authorization.as_deref(), Some("Bearer re_1"));
+        let answer = json!({"text": "hi", "raw": {"download_url": "https://cdn.example/raw?signature=1", "expires_at": "x"}});
+        let found = resend.media().after_lookup(source, &answer).unwrap();
+        assert_eq!(
+            (found.url.as_str(), found.authorization.is_none()),
+            ("https://cdn.example/raw?signature=1", true)
+        );
+        assert!(resend.media().after_lookup(source, &json!({"raw": null})).is_none());
     }
 
     #[test]

@@ -21,6 +21,8 @@ enum Piece {
     Body(Box<str>),
     /// Form fields as Twilio and Mandrill sign them: sorted by name, each name followed by its value.
     Params,
+    /// Form fields as Vonage signs them: sorted by name, each as `&name=value`, without the proof.
+    Fields,
 }
 
 /// A compiled template.
@@ -51,7 +53,7 @@ impl Template {
 
     /// Whether the whole body is under the signature.
     pub fn covers_body(&self) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Raw | Piece::Params))
+        self.0.iter().any(|piece| matches!(piece, Piece::Raw | Piece::Params | Piece::Fields))
     }
 
     /// Whether the URL with its query is.
@@ -74,14 +76,14 @@ impl Template {
         self.0.contains(&Piece::Timestamp)
     }
 
-    /// Whether `{params}` is.
+    /// Whether the fields of a form are, and not its bytes.
     pub fn covers_params(&self) -> bool {
-        self.0.contains(&Piece::Params)
+        self.0.iter().any(|piece| matches!(piece, Piece::Params | Piece::Fields))
     }
 
     /// Whether rendering needs the read body.
     pub fn needs_document(&self) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Body(_) | Piece::Params))
+        self.0.iter().any(|piece| matches!(piece, Piece::Body(_) | Piece::Params | Piece::Fields))
     }
 
     /// The signed bytes in pieces; `None` where the request lacks one of them.
@@ -109,6 +111,7 @@ impl Template {
                         _ => return None,
                     },
                     Piece::Params => Cow::Owned(params(document)),
+                    Piece::Fields => Cow::Owned(fields(document)),
                 })
             })
             .collect()
@@ -123,6 +126,7 @@ fn piece(token: &str) -> Result<Piece, String> {
             "method" => Piece::Method,
             "timestamp" => Piece::Timestamp,
             "params" => Piece::Params,
+            "fields" => Piece::Fields,
             _ => return Err(unknown(token)),
         },
         Some(("header", name)) if !name.is_empty() => Piece::Header(name.into()),
@@ -133,7 +137,7 @@ fn piece(token: &str) -> Result<Piece, String> {
 
 fn unknown(token: &str) -> String {
     format!(
-        "{{{token}}} is no token; tokens are {{raw}} {{url}} {{method}} {{timestamp}} {{params}} {{header:NAME}} {{body:/json/pointer}}"
+        "{{{token}}} is no token; tokens are {{raw}} {{url}} {{method}} {{timestamp}} {{params}} {{fields}} {{header:NAME}} {{body:/json/pointer}}"
     )
 }
 
@@ -158,6 +162,17 @@ fn params(document: Option<&Value>) -> Vec<u8> {
     out
 }
 
+/// A form's fields as Vonage signs messages (developer.vonage.com, "Signing messages"): sorted by name, each as
+/// `&name=value`, `&` and `=` in a value as `_`, without `sig`, which is the proof. A repeated name is none of theirs.
+fn fields(document: Option<&Value>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, value) in document.and_then(Value::as_object).into_iter().flatten() {
+        let (false, Value::String(text)) = (name == "sig", value) else { continue };
+        out.extend_from_slice(format!("&{name}={}", text.replace(['&', '='], "_")).as_bytes());
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,5 +192,7 @@ mod tests {
         let form = json!({"To": "+1", "From": "+2", "a": ["z", "y", "z"]});
         assert_eq!(params(Some(&form)), b"From+2To+1ayaz");
         assert_eq!(params(None), b"");
+        let form = json!({"to": "1", "sig": "AB", "text": "a=b&c", "msisdn": "2", "twice": ["x", "y"]});
+        assert_eq!(fields(Some(&form)), b"&msisdn=2&text=a_b_c&to=1");
     }
 }

@@ -11,6 +11,9 @@ use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
 
+/// How long the store may take to answer: whoever asks for readiness waits a few seconds at most.
+const ANSWER: Duration = Duration::from_secs(2);
+
 /// All is well.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
@@ -32,7 +35,10 @@ pub async fn healthz() -> Json<Health> {
     (status = 503, description = "The store cannot be reached", body = super::error::ErrorBody),
 ))]
 pub async fn readyz(State(state): State<AppState>) -> Result<Json<Health>, ApiError> {
-    match tokio::time::timeout(Duration::from_secs(5), state.store.ping()).await {
+    if state.services.outage.is_away() {
+        return Err(ApiError::unavailable(5));
+    }
+    match tokio::time::timeout(ANSWER, state.store.ping()).await {
         Ok(Ok(())) => Ok(Json(WELL)),
         Ok(Err(error)) => Err(ApiError::unavailable(5).caused_by(error)),
         Err(elapsed) => Err(ApiError::unavailable(5).caused_by(elapsed)),

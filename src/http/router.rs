@@ -43,6 +43,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(surfaces::dead_letters::dead_letters))
         .routes(routes!(surfaces::replay::replay))
         .routes(routes!(surfaces::replay_all::replay_all))
+        .routes(routes!(surfaces::replay_since::replay_since))
         .routes(routes!(surfaces::dead_letter::dead_letter))
         .routes(routes!(surfaces::discard::discard))
         .routes(routes!(surfaces::mapping_test::mapping_test))

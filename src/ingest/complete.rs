@@ -1,9 +1,9 @@
-//! Completing a message of which only the headers were taken because it was too large: its text and attachments,
-//! read from the whole mail, in place of what the headers gave. Its conversation, identity and time stay.
+//! Completing a message of which only the headers were taken because it was too large, or of which only the coming was
+//! told: its text and attachments, read from the whole mail, in place of what there was. Its conversation, identity and time stay.
 
 use super::{IngestError, Item, Pipeline};
 use crate::envelope::{Envelope, Origin};
-use crate::ids::{MessageId, TenantId};
+use crate::ids::{AttachmentId, MessageId, TenantId};
 use crate::model::JsonMap;
 use crate::model::imap::{LedgerRow, Outcome};
 use crate::model::message::Message;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 
 impl Pipeline {
-    /// Completes `message` from `envelope`. `false` where somebody else has done it, or the message is gone.
+    /// Completes `message` from `envelope`, which comes in place of an attachment where that announced it. `false` where somebody else has done it, or the message is gone.
     ///
     /// # Errors
     /// [`IngestError`]; nothing was changed then.
@@ -22,6 +22,7 @@ impl Pipeline {
         tenant: TenantId,
         message: &Message,
         envelope: Envelope,
+        in_place_of: Option<AttachmentId>,
     ) -> Result<bool, IngestError> {
         let surface = message.surface_id;
         let origin = envelope.origin.clone();
@@ -53,6 +54,11 @@ impl Pipeline {
         };
         let mut tx = self.inner.store.begin().await?;
         if !tx.complete_message(tenant, message, &completion).await? {
+            return Ok(false);
+        }
+        if let Some(id) = in_place_of
+            && !tx.delete_attachment(tenant, id).await?
+        {
             return Ok(false);
         }
         tx.insert_attachments(tenant, &attachments).await?;

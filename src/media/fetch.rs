@@ -5,14 +5,16 @@ use crate::channel::{Media, MediaPlan, MediaRequest};
 use crate::web::{Web, WebAnswer, WebError, WebRequest};
 use bytes::Bytes;
 
-/// The largest answer of a lookup.
-const LOOKUP_BYTES: usize = 64 * 1024;
+/// The largest answer of a lookup: some hold the text of a mail beside its place.
+const LOOKUP_BYTES: usize = 4 * 1024 * 1024;
 
 /// Bytes, and what they are by the server's word.
 #[derive(Debug)]
 pub(super) struct Bytewise {
     pub bytes: Bytes,
     pub content_type: Option<String>,
+    /// Whether they are the whole of the mail that its message announces.
+    pub completes: bool,
 }
 
 /// Why there are none.
@@ -87,7 +89,8 @@ pub(super) async fn fetch(
         MediaPlan::Unknown => return Err(FetchError::Unknown),
     };
     let answer = get(web, &request, max_bytes).await?;
-    Ok(Bytewise { bytes: answer.body, content_type: answer.content_type })
+    let completes = rules.completes(source);
+    Ok(Bytewise { bytes: answer.body, content_type: answer.content_type, completes })
 }
 
 async fn get(web: &Web, request: &MediaRequest, limit_bytes: usize) -> Result<WebAnswer, FetchError> {

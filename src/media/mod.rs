@@ -8,7 +8,9 @@ mod fetch;
 use crate::blobs::{BlobError, Blobs, Pack, PackKind, Place};
 use crate::channel::Channel;
 use crate::clock::Clock;
+use crate::envelope::{Envelope, Origin, Payload};
 use crate::ids::{EventId, Ids};
+use crate::ingest::{IngestError, Pipeline};
 use crate::model::attachment::Attachment;
 use crate::notify::Wake;
 use crate::secret::Sealer;
@@ -57,6 +59,9 @@ pub enum MediaError {
     /// The packs.
     #[error(transparent)]
     Blobs(#[from] BlobError),
+    /// The pipeline, for a mail that completes its message.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
 }
 
 /// The fetcher of one worker. Cheap to clone.
@@ -80,6 +85,8 @@ pub struct Parts {
     pub ids: Ids,
     /// Rung when an attachment has come or is given up.
     pub wake: Wake,
+    /// Reads mails that complete their messages.
+    pub pipeline: Pipeline,
     /// The requests.
     pub web: Web,
     /// The largest attachment that is fetched.
@@ -152,6 +159,9 @@ impl Media {
     async fn fetch_one(&self, job: MediaJob) {
         let id = job.attachment_id;
         let settled = match self.fetch(&job).await {
+            Ok(Some((attachment, bytes))) if bytes.completes => {
+                self.complete(&job, &attachment, bytes.bytes).await
+            }
             Ok(Some((attachment, bytes))) => self.keep(&job, &attachment, bytes).await,
             // Deleted meanwhile: only the job is left.
             Ok(None) => self.settle(&job, None, None).await,
@@ -190,7 +200,7 @@ impl Media {
     }
 
     async fn keep(&self, job: &MediaJob, attachment: &Attachment, got: Bytewise) -> Result<(), MediaError> {
-        let Bytewise { bytes, content_type } = got;
+        let Bytewise { bytes, content_type, .. } = got;
         let sha256: [u8; 32] = Sha256::digest(&bytes).into();
         let is_vague = matches!(attachment.content_type.as_str(), "" | "application/octet-stream");
         let fetched = FetchedMedia {
@@ -203,6 +213,29 @@ impl Media {
         let known = self.parts.store.find_lasting_blobs(job.tenant_id, &[sha256]).await?;
         let place = if known.is_empty() { Some(self.pack(sha256, bytes).await?) } else { None };
         self.settle(job, Some((attachment, place)), Some(&fetched)).await?;
+        count("stored");
+        Ok(())
+    }
+
+    /// Reads the message anew from the mail that it announced; the announcement is no attachment any more.
+    async fn complete(&self, job: &MediaJob, attachment: &Attachment, raw: Bytes) -> Result<(), MediaError> {
+        let parts = &self.parts;
+        if let Some(message) = parts.store.get_message(job.tenant_id, attachment.message_id).await? {
+            let envelope = Envelope {
+                tenant_id: job.tenant_id,
+                surface_id: job.surface_id,
+                origin: Origin::Webhook { delivery_id: parts.ids.next(), position: 0 },
+                received_at: message.created_at,
+                payload: Payload::Mail(raw),
+            };
+            let done =
+                parts.pipeline.complete(job.tenant_id, &message, envelope, Some(attachment.id)).await?;
+            if !done {
+                // It was changed meanwhile, or another worker was faster: whoever takes the job next sees.
+                return Err(StoreError::Stale.into());
+            }
+        }
+        self.settle(job, None, None).await?;
         count("stored");
         Ok(())
     }

@@ -134,6 +134,28 @@ impl Store {
         }
     }
 
+    /// Deliveries of a surface that came at `since` or later, the oldest first, behind `after`; at most `limit`.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn list_deliveries(
+        &self,
+        tenant: TenantId,
+        surface: SurfaceId,
+        since: Timestamp,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        let first = after.unwrap_or_else(|| DeliveryId(first_id(since)));
+        let select = Statement::new(
+            "SELECT d.id, d.surface_id, d.received_at, d.headers, d.body FROM deliveries d
+             WHERE d.tenant_id = $1 AND d.surface_id = $2 AND d.id > $3 ORDER BY d.id LIMIT $4",
+        );
+        let select = select.bind(tenant).bind(surface).bind(first);
+        let rows = self.pools.fetch(select.bind(i64::try_from(limit).unwrap_or(i64::MAX))).await?;
+        rows.iter().map(|row| read_delivery(&mut row.fields())).collect()
+    }
+
     /// One delivery.
     ///
     /// # Errors
@@ -149,18 +171,7 @@ impl Store {
              WHERE tenant_id = $1 AND surface_id = $2 AND id = $3",
         );
         let rows = self.pools.fetch(select.bind(tenant).bind(surface).bind(id)).await?;
-        rows.first()
-            .map(|row| {
-                let mut fields = row.fields();
-                Ok(Delivery {
-                    id: fields.id()?,
-                    surface_id: fields.id()?,
-                    received_at: fields.time()?,
-                    headers: fields.text()?,
-                    body: fields.bytes()?.into(),
-                })
-            })
-            .transpose()
+        rows.first().map(|row| read_delivery(&mut row.fields())).transpose()
     }
 }
 
@@ -171,9 +182,7 @@ impl Tx {
     /// # Errors
     /// Any [`super::StoreError`].
     pub async fn drop_requests_before(&mut self, border: Timestamp, limit: i64) -> Result<u64> {
-        // Ids are made when a request comes, and begin with that time.
-        let millis = u64::try_from(border.as_millisecond()).unwrap_or(0);
-        let first_kept = uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid();
+        let first_kept = first_id(border);
         let mut dropped = 0;
         for text in [
             "DELETE FROM deliveries WHERE (tenant_id, surface_id, id) IN (
@@ -249,6 +258,22 @@ impl Tx {
         let update = update.bind(tenant).bind(id).bind(status.as_str()).bind(reason);
         self.work.execute(update).await.map(drop)
     }
+}
+
+/// The least id of a delivery that came at `time`: ids are made when a request comes, and begin with that time.
+fn first_id(time: Timestamp) -> uuid::Uuid {
+    let millis = u64::try_from(time.as_millisecond()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
+}
+
+fn read_delivery(fields: &mut Fields<'_>) -> Result<Delivery> {
+    Ok(Delivery {
+        id: fields.id()?,
+        surface_id: fields.id()?,
+        received_at: fields.time()?,
+        headers: fields.text()?,
+        body: fields.bytes()?.into(),
+    })
 }
 
 fn read_letter(fields: &mut Fields<'_>, with_body: bool) -> Result<DeadLetter> {

@@ -137,6 +137,17 @@ impl Tx {
     }
 }
 
+impl Tx {
+    /// Forgets an attachment; whether it was there.
+    ///
+    /// # Errors
+    /// Any [`super::StoreError`].
+    pub async fn delete_attachment(&mut self, tenant: TenantId, id: AttachmentId) -> Result<bool> {
+        let delete = Statement::new("DELETE FROM attachments WHERE tenant_id = $1 AND id = $2");
+        Ok(self.work.execute(delete.bind(tenant).bind(id)).await? > 0)
+    }
+}
+
 fn still_ours(changed: u64) -> Result<()> {
     if changed == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }

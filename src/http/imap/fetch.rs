@@ -79,7 +79,7 @@ pub async fn fetch(
             received_at: message.created_at,
             payload: Payload::Mail(mail.body),
         };
-        let done = state.services.pipeline.complete(tenant, &message, envelope).await;
+        let done = state.services.pipeline.complete(tenant, &message, envelope, None).await;
         done.map_err(|error| ApiError::unavailable(5).caused_by(error))?;
         return Ok(Json(FetchedWhole { success: true, size_bytes }));
     }

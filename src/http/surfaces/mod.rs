@@ -12,6 +12,7 @@ pub mod mapping_test;
 pub mod read;
 pub mod replay;
 pub mod replay_all;
+pub mod replay_since;
 pub mod update;
 
 use super::error::Problem;

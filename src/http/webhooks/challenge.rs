@@ -1,12 +1,13 @@
 //! `GET` and `HEAD /v1/webhooks/{surfaceId}`: what providers ask before they send anything.
 
-use super::receive::answer_challenge;
+use super::receive::{answer_challenge, receive_query};
 use super::{Address, HeaderView};
 use crate::channel::{Challenge, Received};
 use crate::http::{ApiError, AppState};
 use crate::ids::SurfaceId;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
@@ -21,17 +22,11 @@ use bytes::Bytes;
         (status = 503, description = "Not now", body = crate::http::error::ErrorBody),
     ),
 )]
-pub async fn challenge(
-    State(state): State<AppState>,
-    address: Address,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    if method == Method::HEAD {
+pub async fn challenge(State(state): State<AppState>, address: Address, parts: Parts) -> Response {
+    if parts.method == Method::HEAD {
         return StatusCode::OK.into_response();
     }
-    answer(&state, address.0, &uri, &headers).await.unwrap_or_else(IntoResponse::into_response)
+    answer(&state, address.0, &parts).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 /// The same at the address that client libraries know.
@@ -45,22 +40,11 @@ pub async fn challenge(
         (status = 503, description = "Not now", body = crate::http::error::ErrorBody),
     ),
 )]
-pub async fn challenge_at_product(
-    state: State<AppState>,
-    address: Address,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    challenge(state, address, method, uri, headers).await
+pub async fn challenge_at_product(state: State<AppState>, address: Address, parts: Parts) -> Response {
+    challenge(state, address, parts).await
 }
 
-async fn answer(
-    state: &AppState,
-    id: Option<SurfaceId>,
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Result<Response, ApiError> {
+async fn answer(state: &AppState, id: Option<SurfaceId>, parts: &Parts) -> Result<Response, ApiError> {
     let receiver = match id {
         Some(id) => state.services.receivers.find(state, id).await?,
         None => None,
@@ -68,14 +52,19 @@ async fn answer(
     let nothing = Bytes::new();
     let request = Received {
         method: "GET",
-        target: uri.path_and_query().map_or("/", |target| target.as_str()),
-        headers: &HeaderView(headers),
+        target: parts.uri.path_and_query().map_or("/", |target| target.as_str()),
+        headers: &HeaderView(&parts.headers),
         wire: &nothing,
         body: &nothing,
         received_at: state.now(),
     };
-    if let Some(challenge) = receiver.and_then(|receiver| receiver.channel.challenge(&request)) {
-        return Ok(answer_challenge(&challenge));
+    if let Some(receiver) = &receiver {
+        if let Some(challenge) = receiver.channel.challenge(&request) {
+            return Ok(answer_challenge(&challenge));
+        }
+        if receiver.channel.takes_query() {
+            return receive_query(state, receiver, parts).await;
+        }
     }
     // Whoever asks as Meta does learns nothing about which surfaces there are.
     if request.query_value("hub.mode").is_some() {

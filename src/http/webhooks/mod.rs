@@ -13,6 +13,9 @@ mod proving;
 pub mod receive;
 mod receivers;
 
+#[cfg(test)]
+mod tests;
+
 pub use drain::drain;
 pub(super) use keeping::{envelopes, webhook_url, with_public_url};
 pub use outage::Outage;

@@ -153,6 +153,9 @@ pub(super) async fn keep(
     let Some(spool) = outage.spool() else { return storing.await.map(Kept::Stored) };
     match in_time(outage, &state.store, storing).await {
         Some(Ok(receipts)) => Ok(Kept::Stored(receipts)),
+        Some(Err(IntakeError::Full)) if receiver.channel.answer().is_final => {
+            spool_it(spool, receiver, record, body).await.map_err(|error| lost(error, None))
+        }
         Some(Err(error @ (IntakeError::Full | IntakeError::UnknownSurface))) => Err(error),
         Some(Err(IntakeError::Store(error))) => {
             outage.note();
@@ -165,6 +168,22 @@ pub(super) async fn keep(
             spool_it(spool, receiver, record, body).await.map_err(|error| lost(error, None))
         }
     }
+}
+
+/// Keeps a request for which there is no place in line: in the spool where its provider would not send it again.
+///
+/// # Errors
+/// [`IntakeError::Full`]; it is kept nowhere then.
+pub(super) async fn keep_overrun(
+    state: &AppState,
+    receiver: &Receiver,
+    item: Item,
+    record: &Record,
+) -> Result<Kept, IntakeError> {
+    let spool = state.services.outage.spool().filter(|_| receiver.channel.answer().is_final);
+    let spool = spool.ok_or(IntakeError::Full)?;
+    let body = item.delivery.map(|delivery| delivery.body).unwrap_or_default();
+    spool_it(spool, receiver, record, body).await.map_err(|error| lost(error, None))
 }
 
 /// What storing gave; `None` when the store is away meanwhile. What is stored all the same later is

@@ -4,7 +4,7 @@ use super::keeping::Keeping;
 use super::outage::{self, Kept};
 use super::proving::{confirm, prove};
 use super::{Address, HeaderView, Receiver, decode, unverified};
-use crate::channel::{Answer, Challenge, Detail, Received, Refused, Unreadable};
+use crate::channel::{Answer, Challenge, Detail, Headers, Received, Refused, Unreadable};
 use crate::http::error::Problem;
 use crate::http::extract::read_stream;
 use crate::http::server::Peer;
@@ -16,10 +16,12 @@ use crate::model::key::KeyHash;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
+use std::net::IpAddr;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -103,8 +105,7 @@ async fn answer(state: &AppState, id: Option<SurfaceId>, request: Request) -> Re
     let wire =
         read_stream(&parts.headers, body, limit_bytes, patience, &mut |total| share.grow(total)).await?;
     let Some(receiver) = receiver else { return Ok(refuse(None, "unknown_surface")) };
-    let allow = &receiver.channel.limits().allow;
-    if !allow.is_empty() && !peer.is_some_and(|peer| allow.iter().any(|network| network.contains(peer))) {
+    if !lets_in(&receiver, peer) {
         return Ok(refuse(Some(&receiver), "address"));
     }
     let coding = parts.headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
@@ -121,6 +122,46 @@ async fn answer(state: &AppState, id: Option<SurfaceId>, request: Request) -> Re
         received_at: state.now(),
     };
     verified(state, &receiver, &request).await
+}
+
+fn lets_in(receiver: &Receiver, peer: Option<IpAddr>) -> bool {
+    let allow = &receiver.channel.limits().allow;
+    allow.is_empty() || peer.is_some_and(|peer| allow.iter().any(|network| network.contains(peer)))
+}
+
+/// Headers of a request whose form is in its query.
+struct AsForm<'a>(HeaderView<'a>);
+
+impl Headers for AsForm<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        let is_type = name.eq_ignore_ascii_case("content-type");
+        if is_type { Some("application/x-www-form-urlencoded") } else { self.0.get(name) }
+    }
+}
+
+/// A message that comes by GET: its query is taken like a form. Without any it only asks whether somebody is here.
+pub(super) async fn receive_query(
+    state: &AppState,
+    receiver: &Arc<Receiver>,
+    parts: &Parts,
+) -> Result<Response, ApiError> {
+    let Some(query) = parts.uri.query().filter(|query| !query.is_empty()) else {
+        return Ok(StatusCode::OK.into_response());
+    };
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    if !lets_in(receiver, peer) {
+        return Ok(refuse(Some(receiver), "address"));
+    }
+    let body = Bytes::copy_from_slice(query.as_bytes());
+    let request = Received {
+        method: parts.method.as_str(),
+        target: parts.uri.path_and_query().map_or("/", |target| target.as_str()),
+        headers: &AsForm(HeaderView(&parts.headers)),
+        wire: &body,
+        body: &body,
+        received_at: state.now(),
+    };
+    verified(state, receiver, &request).await
 }
 
 async fn verified(
@@ -182,13 +223,20 @@ async fn verified(
 }
 
 /// Makes it durable. Entries that are no messages cost no transaction.
-async fn keep(state: &AppState, receiver: &Receiver, keeping: Keeping) -> Result<WebhookReport, ApiError> {
+pub(super) async fn keep(
+    state: &AppState,
+    receiver: &Receiver,
+    keeping: Keeping,
+) -> Result<WebhookReport, ApiError> {
     let Keeping { item, record, ignored, quarantined } = keeping;
     let mut report = WebhookReport { ignored, quarantined, ..WebhookReport::default() };
     if !item.envelopes.is_empty() || !item.dead_letters.is_empty() {
-        let _place = receiver.admission.stand_in_line().ok_or_else(|| ApiError::unavailable(1))?;
         let messages = u32::try_from(item.envelopes.len()).unwrap_or(u32::MAX);
-        match outage::keep(state, receiver, item, &record).await.map_err(not_kept)? {
+        let kept = match receiver.admission.stand_in_line() {
+            Some(_place) => outage::keep(state, receiver, item, &record).await,
+            None => outage::keep_overrun(state, receiver, item, &record).await,
+        };
+        match kept.map_err(not_kept)? {
             Kept::Stored(receipts) => receipts.into_iter().for_each(|receipt| report.add(receipt)),
             // Which of them are repeats is known when the store is back.
             Kept::Spooled => report.accepted += messages,

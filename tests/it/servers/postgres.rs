@@ -23,6 +23,7 @@ do
     if [ "$again" = hold ]; then read -r again || break; fi
 done
 kill -QUIT $server
+kill -CONT $server
 wait $server
 rm -rf "$dir"
 "#;
@@ -123,6 +124,31 @@ impl Server {
     pub fn come_back(&mut self) {
         self.ask(b"again\n");
         self.wait_until_ready();
+    }
+
+    /// Stops every process of the server where it is (SIGSTOP): connections stand, and nothing answers.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let file = std::fs::read_to_string(self.dir.join("data/postmaster.pid")).expect("it runs");
+        let first = file.lines().next().expect("a process id").trim().to_owned();
+        // The parent first, so that it makes no more children.
+        run(Command::new("kill").arg(name).arg(&first));
+        let children = std::fs::read_dir("/proc").expect("Linux").flatten().filter(|entry| {
+            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            // proc(5): behind the name in parentheses come the state and the parent.
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.split(' ').nth(1) == Some(first.as_str()))
+        });
+        for child in children {
+            let _ = Command::new("kill").arg(name).arg(child.file_name()).status();
+        }
     }
 
     fn ask(&mut self, line: &[u8]) {

@@ -37,6 +37,46 @@ fn e84_a_payload_is_tried_against_a_file_of_settings_without_a_worker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_mapping_left_out_is_added_from_the_requests_since_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let worker = Daemon::start(folder.path(), None, &[]);
+    let map = |kinds: &[&str]| json!({"each": "$.events[*]", "when": [{"path": "$.kind", "in": kinds}], "thread": "$.room", "messageId": "$.i", "text": "$.x"});
+    let settings = json!({"provider": "custom", "allowUnsigned": true, "map": map(&["said"])});
+    let id = worker.surface(&settings).await;
+    for number in 0..205 {
+        let event =
+            |kind: &str| json!({"kind": kind, "room": "r", "i": format!("{kind}-{number}"), "x": "words"});
+        let body = json!({"events": [event("said"), event("sung")]});
+        assert_eq!(worker.post(&id, &body).await.unwrap().1["accepted"], 1);
+    }
+    let replay = |arguments: &[&str]| {
+        let shown = inlet(folder.path(), &worker.url, &[&["replay", "--surface", "W"], arguments].concat());
+        (shown.status.code().unwrap(), text(&shown))
+    };
+    assert_eq!(replay(&[]).0, 2);
+    assert_eq!(replay(&["--since", "yesterday"]).0, 2);
+    assert_eq!(replay(&["--since", "2026-01-01T00:00:00Z", "--dead-letters"]).0, 2);
+    let since = ["--since", "2020-01-01T00:00:00Z"];
+    let (status, told) = replay(&since);
+    assert!(status == 0 && told.contains("205 replayed, 0 new messages"), "{told}");
+    let change = json!({"inbound": {"map": map(&["said", "sung"])}});
+    assert_eq!(worker.call(reqwest::Method::PUT, &format!("/v1/surfaces/{id}"), Some(&change)).await.0, 200);
+    let (status, told) = replay(&["--since", "2100-01-01T00:00:00Z"]);
+    assert!(status == 0 && told.contains("0 replayed, 0 new messages"), "{told}");
+    let (status, told) = replay(&since);
+    assert!(status == 0 && told.contains("205 replayed, 205 new messages"), "{told}");
+    let (_, told) = replay(&since);
+    assert!(told.contains("205 replayed, 0 new messages"), "{told}");
+    let stored = worker.conversations(&id).await;
+    assert_eq!(stored.iter().map(|(_, messages)| messages.len()).collect::<Vec<_>>(), [410]);
+    // What cannot be read by today's settings is told, and the rest goes on.
+    let change = json!({"inbound": {"map": {"each": "$.events[*]", "thread": "$.none", "messageId": "$.i", "text": "$.x"}}});
+    assert_eq!(worker.call(reqwest::Method::PUT, &format!("/v1/surfaces/{id}"), Some(&change)).await.0, 200);
+    let (status, told) = replay(&since);
+    assert!(status == 1 && told.contains("205 still cannot be read"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_replayed_from_the_command_line() {
     let folder = tempfile::tempdir().unwrap();
     let worker = Daemon::start(folder.path(), None, &[]);

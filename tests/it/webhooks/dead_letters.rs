@@ -110,13 +110,17 @@ async fn e83_letters_are_shown_without_secrets_replayed_together_and_given_up() 
         let settings = json!({"provider": "custom", "secret": "canary/secret-1",
             "verify": {"scheme": "static", "from": "body:/key"}, "map": {"thread": "$.thread", "messageId": "$.id", "text": "$.text"}});
         let id = surface(&world, "webhook", settings).await;
+        // Expectation 87: of the headers, those that somebody may need are kept, and none that opens anything.
+        let sent = [
+            ("X-Request-Id", "r-1"),
+            ("Authorization", "Bearer canary-2"),
+            ("Cookie", "c=canary-3"),
+            ("X-Other", "canary-4"),
+        ];
         for number in 0..3 {
             let text = if number == 2 { Value::Null } else { json!(format!("words {number}")) };
             let body = json!({"key": "canary/secret-1", "id": number, "room": "r", "text": text});
-            assert_eq!(
-                send(&world, &id, &[("X-Request-Id", "r-1")], body.to_string()).await.expect(200)["quarantined"],
-                1
-            );
+            assert_eq!(send(&world, &id, &sent, body.to_string()).await.expect(200)["quarantined"], 1);
         }
         let list = format!("/v1/surfaces/{id}/dead-letters");
         let letters = world.get(&list).await.expect(200);

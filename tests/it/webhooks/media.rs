@@ -108,6 +108,7 @@ fn media(world: &World, allow_private_hosts: bool, max_bytes: usize) -> Media {
         clock: world.clock.clone(),
         ids: world.ids.clone(),
         wake: inlet::notify::Wake::default(),
+        pipeline: world.services.pipeline.clone(),
         web: Web::new(&network).unwrap(),
         max_bytes,
     })
@@ -203,6 +204,57 @@ async fn each_provider_is_asked_in_its_way_and_shown_its_token() {
         }
         assert_eq!(shown["/2010-04-01/Accounts/AC1/Media/ME1"].as_deref(), Some("Basic QUMxOnRvaw=="));
         assert_eq!(shown["/file/bottok/docs/f.bin"], None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_was_only_announced_is_fetched_and_its_message_is_read_from_it() {
+    for world in World::each().await {
+        let provider = Provider::start().await;
+        let (api, json_type) = (provider.url.clone(), "200 OK\r\nContent-Type: application/json");
+        let place = json!({"object": "email", "text": "hi", "raw": {"download_url": format!("{api}/raw/1")}});
+        provider.answers("/emails/receiving/E1?html_format=cid", json_type, place.to_string());
+        provider.answers("/raw/1", "503 Busy", "");
+        let mail = "From: Ana <ana@example.org>\r\nTo: in@example.net\r\nSubject: Hi\r\nMessage-ID: <m1@example.org>\r\n\
+            MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n\
+            The whole text.\r\n--b\r\nContent-Type: application/pdf; name=a.pdf\r\nContent-Disposition: attachment; \
+            filename=a.pdf\r\n\r\nPDF bytes\r\n--b--\r\n";
+        provider.answers("/raw/1", "200 OK", mail);
+        let inbound =
+            json!({"provider": "resend", "allowUnsigned": true, "mediaToken": "re_1", "mediaApi": api});
+        let id = surface(&world, "email", inbound).await;
+        let announced = json!({"type": "email.received", "created_at": "2026-11-02T09:59:00.000Z", "data": {"email_id": "E1",
+            "from": "Ana <ana@example.org>", "to": ["in@example.net"], "subject": "Hi", "message_id": "<m1@example.org>",
+            "attachments": [{"id": "a1", "filename": "a.pdf", "content_type": "application/pdf"}]}});
+        let before = attachments(&world, &id, ANYBODY, announced.to_string()).await;
+        assert_eq!((before.len(), &before[0]["state"]), (1, &json!("pending")));
+        assert_eq!(media(&world, true, 10_000).run_due().await.unwrap(), 1);
+        world.clock.advance(Duration::from_secs(10));
+        assert_eq!(media(&world, true, 10_000).run_due().await.unwrap(), 1);
+        let page = world.get(&format!("/v1/messaging/conversations?surfaceId={id}")).await.expect(200);
+        assert_eq!(
+            (&page["pagination"]["totalCount"], &page["data"][0]["messageCount"]),
+            (&json!(1), &json!(1))
+        );
+        let path =
+            format!("/v1/messaging/conversations/{}/messages", page["data"][0]["id"].as_str().unwrap());
+        let message = world.get(&path).await.expect(200)["data"][0].clone();
+        assert_eq!(
+            (&message["content"], &message["externalMessageId"]),
+            (&json!("The whole text."), &json!("m1@example.org"))
+        );
+        let attached = message["attachments"].as_array().unwrap();
+        assert_eq!(
+            (attached.len(), &attached[0]["filename"], &attached[0]["state"]),
+            (1, &json!("a.pdf"), &json!("stored"))
+        );
+        assert_eq!(world.get(attached[0]["url"].as_str().unwrap()).await.body, b"PDF bytes");
+        assert_eq!(provider.asked()[0].1.as_deref(), Some("Bearer re_1"));
+        // Announced again, and looked for again: nothing is done twice.
+        attachments(&world, &id, ANYBODY, announced.to_string()).await;
+        world.clock.advance(Duration::from_secs(3_600));
+        assert_eq!(media(&world, true, 10_000).run_due().await.unwrap(), 0);
+        assert_eq!(stored(&world, &id).await.len(), 1);
     }
 }
 

@@ -11,6 +11,7 @@ mod keys;
 mod media;
 mod outage;
 mod parallel;
+mod queries;
 mod receive;
 mod simulator;
 mod surfaces;

@@ -107,6 +107,59 @@ async fn a_database_that_is_away_for_a_while_costs_no_sender_anything() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_and_keeps_its_connections_is_noticed_in_time() {
+    // Expectation 36: nothing is refused and nothing is answered, as when a machine hangs.
+    let Some(server) = Server::start(Durability::None) else { return };
+    let url = server.fresh_database();
+    let directory = tempfile::tempdir().unwrap();
+    let worker = Daemon::start(directory.path(), Some(&url), &[]);
+    let surface = worker.inlet_surface().await;
+    let away = Duration::from_secs(away_seconds());
+    let until = Instant::now() + away + Duration::from_secs(6);
+    let sending = tokio::spawn(send_steadily(worker.url.clone(), surface.clone(), until));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    server.freeze();
+    let frozen = Instant::now();
+    while worker.figure("inlet_store_away").await == 0.0 {
+        assert!(frozen.elapsed() < Duration::from_secs(5), "it is not noticed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let noticed = frozen.elapsed();
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
+    let status =
+        async |path: &str| client.get(format!("{}{path}", worker.url)).send().await.unwrap().status();
+    assert_eq!((status("/healthz").await.as_u16(), status("/readyz").await.as_u16()), (200, 503));
+    tokio::time::sleep(away).await;
+    server.thaw();
+    let emptied = wait_for_an_empty_spool(&worker).await;
+    let (statuses, times, sent) = sending.await.unwrap();
+    wait_for_an_empty_spool(&worker).await;
+    assert!(statuses.iter().all(|status| *status == 200), "{:?}", statuses.iter().find(|it| **it != 200));
+    check(&worker, &surface, sent).await;
+    println!(
+        "{sent} requests, hanging for {away:?}, noticed after {noticed:?}; empty {emptied:?} after the return; \
+         answers: median {:?}, p99 {:?}, longest {:?}",
+        times[sent / 2],
+        times[sent * 99 / 100],
+        times[sent - 1]
+    );
+    assert!(times[sent - 1] < Duration::from_secs(3), "{:?}", times[sent - 1]);
+}
+
+#[test]
+fn a_worker_whose_spool_cannot_be_written_does_not_start() {
+    // Expectation 37: said at the start, and not at the first request of an outage.
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("data")).unwrap();
+    std::fs::write(directory.path().join("data/spool"), "a file where the folder should be").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_inlet"));
+    command.current_dir(directory.path()).env_clear().env("INLET_LISTEN", "127.0.0.1:0");
+    let ended = command.env("INLET_DATA_DIR", directory.path().join("data")).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(!ended.status.success() && said.contains("spool"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_spooled_survives_a_kill_and_is_stored_by_the_next_worker() {
     let Some(mut server) = Server::start(Durability::None) else { return };
     let url = server.fresh_database();

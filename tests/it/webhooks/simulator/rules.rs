@@ -53,9 +53,10 @@ pub enum Rules {
     Sns,
     /// CloudMailin: the status is a verdict on the mail: 4xx bounces it to the person who wrote it.
     CloudMailin,
-    /// Chatwoot: never again, whatever came.
+    /// Chatwoot: never again, whatever came. Its address is a proxy's.
     Never,
-    /// Twilio: once more when no connection was made, nothing after an answer.
+    /// Twilio with `#rc=5&rp=all` behind its address: five more times at once, whatever came, and then as often at its
+    /// fallback address, which is a proxy's.
     Twilio,
     /// Standard Webhooks: only 2xx is done, 410 disables, eight tries in three days.
     Standard,
@@ -71,20 +72,23 @@ pub enum Rules {
     Relay,
 }
 
+/// The most retries that Twilio's connection overrides allow (`rc`).
+const TWILIO_RETRIES: usize = 5;
+
 /// A provider's pause, in seconds, as the simulation waits it.
 fn shrunk(seconds: u64) -> Duration {
     Duration::from_millis((seconds * 1_000 / 60).clamp(2_500, 4_000))
 }
 
 impl Rules {
-    /// Whether a 503 is not the end.
-    pub fn retries_refusals(self) -> bool {
-        !matches!(self, Self::Never | Self::Twilio)
+    /// Whether a refusal or a broken connection is not the end.
+    pub fn tries_again(self) -> bool {
+        self != Self::Never
     }
 
-    /// Whether a broken connection is not the end.
-    pub fn retries_failures(self) -> bool {
-        self != Self::Never
+    /// Whether its attempt of that number goes by a proxy before the workers.
+    pub fn goes_by_front(self, attempt: usize) -> bool {
+        self == Self::Never || (self == Self::Twilio && attempt > TWILIO_RETRIES)
     }
 
     /// Whether the messages of a chat wait for the one before them.
@@ -124,8 +128,7 @@ impl Rules {
                 again(&[300, 600, 1_200, 3_600, 3_600, 3_600, 3_600])
             }
             Self::Never if !is_success => After::Lost,
-            Self::Twilio if status == 0 => again(&[0]),
-            Self::Twilio if !is_success => After::Lost,
+            Self::Twilio if !is_success => again(&[0; 2 * TWILIO_RETRIES + 1]),
             // What is in the answer would be a message to the person.
             Self::Twilio if !body.is_empty() => After::Disabled,
             Self::Standard if status == 410 => After::Disabled,
@@ -153,7 +156,9 @@ fn the_simulator_keeps_the_rules_of_the_providers() {
     assert_eq!(Rules::CloudMailin.after(&answer(422), 1), After::Bounced);
     assert!(matches!(Rules::CloudMailin.after(&answer(503), 1), After::Retry(_)));
     assert_eq!(Rules::Never.after(&answer(503), 1), After::Lost);
-    assert_eq!(Rules::Twilio.after(&answer(503), 1), After::Lost);
+    assert_eq!(Rules::Twilio.after(&answer(503), 11), After::Retry(Duration::ZERO));
+    assert_eq!(Rules::Twilio.after(&answer(503), 12), After::Lost);
+    assert!(!Rules::Twilio.goes_by_front(5) && Rules::Twilio.goes_by_front(6));
     assert_eq!(Rules::Standard.after(&answer(410), 1), After::Disabled);
     assert_eq!(Rules::Sns.after(&Heard::Nothing, 4), After::Lost);
     assert!(matches!(Rules::RocketChat.after(&answer(204), 1), After::Retry(_)));
