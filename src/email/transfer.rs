@@ -152,14 +152,15 @@ pub(super) fn q_word(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Most lines hold words between blanks: nobody encoded this, whatever the field says. Coded lines hold none.
+/// Most lines hold three words or more: nobody encoded this, whatever the field says. Coded lines hold no blanks, but for
+/// a remark behind them.
 fn is_prose(body: &[u8]) -> bool {
     const LINES: usize = 64;
     let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     let (mut all, mut spoken) = (0, 0);
     for line in lines.take(LINES) {
         all += 1;
-        spoken += usize::from(line.contains(&b' '));
+        spoken += usize::from(line.split(|byte| *byte == b' ').count() >= 3);
     }
     spoken * 2 > all
 }
