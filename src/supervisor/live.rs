@@ -13,11 +13,15 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// Least time between two writes while a long poll goes on.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
-/// How long one write may take.
+/// Writes of the whole process at once. A server that is restarted ends the connections of all of its mailboxes in one
+/// moment, and a write that is under way takes 30 KB.
+static SAVES: Semaphore = Semaphore::const_new(8);
+/// How long one write may take, with the wait for its turn.
 const SAVE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a mailbox waits for the next mail with.
@@ -296,9 +300,13 @@ impl LiveSurface {
 
     /// Keeps it in the store. A failure is not passed on: polling itself will meet the same store.
     pub async fn save(&self) {
-        let _one_at_a_time = self.saving.lock().await;
-        let health = self.health();
-        let saving = self.store.save_mailbox_health(self.tenant_id, self.surface_id, &health);
+        let saving = async {
+            let _one_at_a_time = self.saving.lock().await;
+            let _turn = SAVES.acquire().await;
+            let health = self.health();
+            // In a place of its own, which whoever waits for the turn does not need yet.
+            Box::pin(self.store.save_mailbox_health(self.tenant_id, self.surface_id, &health)).await
+        };
         match tokio::time::timeout(SAVE_LIMIT, saving).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(surface = %self.surface_id, %error, "health was not kept"),
