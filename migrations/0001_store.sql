@@ -146,20 +146,17 @@ CREATE INDEX messages_of_conversation ON messages (tenant_id, conversation_id, s
 -- postgres: ALTER TABLE messages ALTER COLUMN content_html SET COMPRESSION lz4;
 -- postgres: ALTER TABLE messages ALTER COLUMN metadata SET COMPRESSION lz4;
 
--- An identity whose message is gone is a tombstone: the message is not taken again. One that was taken back
--- before it came waits for it.
+-- An identity whose message is gone is a tombstone: the message is not taken again.
 CREATE TABLE identities (
     tenant_id uuid NOT NULL,
     surface_id uuid NOT NULL,
     key bytea NOT NULL,
     fingerprint bytea NOT NULL,
     message_id uuid,
-    taken_back_at bigint,
     PRIMARY KEY (tenant_id, surface_id, key)
 )
 -- sqlite: WITHOUT ROWID
 ;
-CREATE INDEX identities_waiting ON identities (tenant_id, taken_back_at) WHERE taken_back_at IS NOT NULL;
 
 CREATE TABLE thread_keys (
     tenant_id uuid NOT NULL,

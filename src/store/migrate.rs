@@ -13,6 +13,7 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, script: include_str!("../../migrations/0001_store.sql") },
     Migration { version: 2, script: include_str!("../../migrations/0002_attention.sql") },
+    Migration { version: 3, script: include_str!("../../migrations/0003_taken_back.sql") },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
