@@ -51,7 +51,7 @@ pub(super) struct Transacting {
 #[derive(Debug)]
 enum Open {
     Sqlite { turn: Turn, checkpoints: Checkpoints },
-    Postgres { session: Session, kept_back: KeptBack, tables: Vec<&'static str> },
+    Postgres { session: Session, kept_back: Box<KeptBack>, tables: Vec<&'static str> },
 }
 
 impl Pools {
@@ -102,7 +102,7 @@ impl Pools {
             }
             Engine::Postgres(pool) => {
                 let session = within(self.deadline, pool.begin()).await?;
-                Open::Postgres { session, kept_back: KeptBack::default(), tables: Vec::new() }
+                Open::Postgres { session, kept_back: Box::default(), tables: Vec::new() }
             }
         };
         Ok(Transacting { engine, deadline: self.deadline })
@@ -200,7 +200,7 @@ impl Transacting {
             Open::Sqlite { turn, .. } => within(self.deadline, turn.send()).await,
             Open::Postgres { session, kept_back, tables } if !kept_back.is_empty() => {
                 tables.clear();
-                within(self.deadline, std::mem::take(kept_back).send(session.connection()?)).await
+                within(self.deadline, std::mem::take(&mut **kept_back).send(session.connection()?)).await
             }
             _ => Ok(()),
         }
