@@ -5,7 +5,7 @@
 //! - Every table and every key leads with the tenant; every method takes it first.
 //! - Unique keys decide, on hashes (`key_hash`, 16 bytes of SHA-256); nobody looks before inserting.
 //!   A batch that loses a race gets [`StoreError::Stale`] and starts over, seeing the winner's rows.
-//! - A batch costs a constant number of statements. On PostgreSQL its writes go together, so that an
+//! - A batch costs a constant number of statements. Its writes go together, so that an
 //!   error of one may come from the next read, from [`Tx::flush`], or from the commit.
 //! - Who begins a [`Tx`] commits it, in the same function; a dropped one is rolled back.
 

@@ -135,8 +135,8 @@ impl Transacting {
         }
     }
 
-    /// Writes into `table` together with the next writes, at the latest before the next read, before another write into `table`, or in the commit. With
-    /// `rows`, the batch is stale unless that many are written.
+    /// Writes into `table` together with the next writes, at the latest before the next read, before another
+    /// write into `table`, or in the commit. With `rows`, the batch is stale unless that many are written.
     pub(super) async fn write(
         &mut self,
         table: &'static str,
