@@ -1,7 +1,8 @@
 //! Other ids of the same thread and person.
 
 use super::error::Fault;
-use super::selectors::{Fallbacks, Scope};
+use super::fallbacks::Fallbacks;
+use super::selectors::Scope;
 use super::settings::Table;
 use crate::envelope::Alias;
 use crate::limits::EXTERNAL_ID_CHARS;

@@ -4,13 +4,14 @@
 use super::answer::Answer;
 use super::condition::Condition;
 use super::error::{Fault, SpecError};
+use super::fallbacks::Fallbacks;
 use super::handshake::Handshake;
 use super::map::Map;
 use super::media::Media;
 use super::network::Network;
 use super::preset;
 use super::proofs::{secrets, verifiers};
-use super::selectors::{Fallbacks, Selector};
+use super::selectors::Selector;
 use super::settings::Table;
 use super::verify::Verifier;
 use crate::limits::WEBHOOK_BODY_BYTES;

@@ -1,7 +1,8 @@
 //! Conditions of a mapping: which items are messages.
 
 use super::error::Fault;
-use super::selectors::{Fallbacks, Scope, Selector};
+use super::fallbacks::Fallbacks;
+use super::selectors::{Scope, Selector};
 use super::settings::Table;
 
 /// One condition.

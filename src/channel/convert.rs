@@ -2,7 +2,8 @@
 //! absurd year is no time (the arrival stands in), never a wrong one.
 
 use super::error::Fault;
-use super::selectors::{Fallbacks, Scope};
+use super::fallbacks::Fallbacks;
+use super::selectors::Scope;
 use super::settings::Table;
 use crate::envelope::ChannelMessage;
 use crate::model::message::Direction;

@@ -4,8 +4,9 @@
 use super::body::Document;
 use super::condition::{Condition, Found};
 use super::error::Fault;
+use super::fallbacks::Fallbacks;
 use super::request::Received;
-use super::selectors::{Fallbacks, Scope, Selector};
+use super::selectors::{Scope, Selector};
 use super::settings::Table;
 use super::signature::Token;
 use serde_json::Value;

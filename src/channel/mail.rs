@@ -5,7 +5,8 @@
 
 use super::convert::decode_base64;
 use super::error::{Detail, Fault};
-use super::selectors::{Fallbacks, Scope};
+use super::fallbacks::Fallbacks;
+use super::selectors::Scope;
 use super::settings::Table;
 use crate::envelope::{AttachmentSource, ChannelAttachment, ChannelMessage};
 use base64::Engine as _;
