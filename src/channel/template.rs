@@ -21,7 +21,7 @@ enum Piece {
     Body(Box<str>),
     /// Form fields as Twilio and Mandrill sign them: sorted by name, each name followed by its value.
     Params,
-    /// Form fields as Vonage signs them: sorted by name, each as `&name=value`, without the proof.
+    /// Fields of a form or of a JSON object as Vonage signs them: sorted by name, each as `&name=value`, without the proof.
     Fields,
 }
 
@@ -78,7 +78,7 @@ impl Template {
 
     /// Whether the fields of a form are, and not its bytes.
     pub fn covers_params(&self) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Params | Piece::Fields))
+        self.0.contains(&Piece::Params)
     }
 
     /// Whether rendering needs the read body.
@@ -111,7 +111,7 @@ impl Template {
                         _ => return None,
                     },
                     Piece::Params => Cow::Owned(params(document)),
-                    Piece::Fields => Cow::Owned(fields(document)),
+                    Piece::Fields => Cow::Owned(fields(document)?),
                 })
             })
             .collect()
@@ -162,15 +162,20 @@ fn params(document: Option<&Value>) -> Vec<u8> {
     out
 }
 
-/// A form's fields as Vonage signs messages (developer.vonage.com, "Signing messages"): sorted by name, each as
-/// `&name=value`, `&` and `=` in a value as `_`, without `sig`, which is the proof. A repeated name is none of theirs.
-fn fields(document: Option<&Value>) -> Vec<u8> {
+/// Fields as Vonage signs messages (developer.vonage.com, "Signing messages"): sorted by name, each as `&name=value`,
+/// `&` and `=` in a value as `_`, without `sig`, which is the proof. None where a field is no single text: such a one would
+/// not be under the signature.
+fn fields(document: Option<&Value>) -> Option<Vec<u8>> {
     let mut out = Vec::new();
-    for (name, value) in document.and_then(Value::as_object).into_iter().flatten() {
-        let (false, Value::String(text)) = (name == "sig", value) else { continue };
-        out.extend_from_slice(format!("&{name}={}", text.replace(['&', '='], "_")).as_bytes());
+    for (name, value) in document?.as_object()?.iter().filter(|(name, _)| *name != "sig") {
+        let text = match value {
+            Value::String(text) => text.replace(['&', '='], "_"),
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            _ => return None,
+        };
+        out.extend_from_slice(format!("&{name}={text}").as_bytes());
     }
-    out
+    Some(out)
 }
 
 #[cfg(test)]
@@ -192,7 +197,12 @@ mod tests {
         let form = json!({"To": "+1", "From": "+2", "a": ["z", "y", "z"]});
         assert_eq!(params(Some(&form)), b"From+2To+1ayaz");
         assert_eq!(params(None), b"");
-        let form = json!({"to": "1", "sig": "AB", "text": "a=b&c", "msisdn": "2", "twice": ["x", "y"]});
-        assert_eq!(fields(Some(&form)), b"&msisdn=2&text=a_b_c&to=1");
+        let form = json!({"to": "1", "sig": "AB", "text": "a=b&c", "msisdn": 2});
+        assert_eq!(fields(Some(&form)).unwrap(), b"&msisdn=2&text=a_b_c&to=1");
+        for unsigned in
+            [json!({"to": "1", "twice": ["x", "y"]}), json!({"to": {"a": 1}}), json!([]), json!("x")]
+        {
+            assert_eq!(fields(Some(&unsigned)), None, "{unsigned}");
+        }
     }
 }

@@ -135,6 +135,39 @@ fn e23_vonage_is_asked_for_its_token() {
     assert!(!bird().asks_again());
 }
 
+#[test]
+fn vonage_signs_the_fields_of_a_message_by_the_method_that_is_set() {
+    let channel = channel(json!({"provider": "vonage", "secret": SECRET}));
+    let stamp = NOW.to_string();
+    let signed = format!("&messageId=0A1&msisdn=15552223333&text=a_b&timestamp={stamp}&to=15550001111");
+    let json_post = |sig: &str, more: Value| {
+        let mut body = json!({"messageId": "0A1", "msisdn": "15552223333", "text": "a&b", "timestamp": stamp, "to": "15550001111", "sig": sig});
+        body.as_object_mut().unwrap().extend(map(more));
+        Post::new(body.to_string())
+    };
+    let form = |sig: &str| {
+        let body =
+            format!("messageId=0A1&msisdn=15552223333&text=a%26b&timestamp={stamp}&to=15550001111&sig={sig}");
+        Post::new(body).header("Content-Type", "application/x-www-form-urlencoded")
+    };
+    for algorithm in [hmac::HMAC_SHA256, hmac::HMAC_SHA512, hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY] {
+        let sig = hex(&mac(algorithm, SECRET.as_bytes(), signed.as_bytes())).to_uppercase();
+        assert_eq!(json_post(&sig, json!({})).verified(&channel), Ok(()), "{algorithm:?}");
+        assert_eq!(form(&sig).verified(&channel), Ok(()), "{algorithm:?}");
+        assert_eq!(json_post(&sig, json!({})).messages(&channel)[0].content, "a&b");
+        // Nothing that is not under the signature comes along.
+        for more in [json!({"text": "forged"}), json!({"status": "read"}), json!({"status": ["read"]})] {
+            assert!(json_post(&sig, more.clone()).verified(&channel).is_err(), "{more}");
+        }
+        let twice = format!("{}&status=a&status=b", std::str::from_utf8(&form(&sig).body).unwrap());
+        let twice = Post::new(twice).header("Content-Type", "application/x-www-form-urlencoded");
+        assert!(twice.verified(&channel).is_err());
+    }
+    // By MD5, as the account signs at first.
+    let md5 = "0123456789abcdef0123456789abcdef";
+    assert_eq!(form(md5).verified(&channel), Err(Refused::Mismatch));
+}
+
 /// Set `MESSAGEBIRD_VECTORS` to `webhook-signature-jwt-reference.json` of MessageBird's own libraries.
 #[test]
 fn the_reference_tokens_of_messagebird_are_judged_as_theirs() {
