@@ -70,80 +70,83 @@ async fn check(worker: &Daemon, surface: &str, sent: usize) {
     assert_eq!(found, sent);
 }
 
+/// A worker whose database is about to be taken away, and requests that go on all the time.
+struct Outage {
+    server: Server,
+    worker: Daemon,
+    surface: String,
+    sending: tokio::task::JoinHandle<(Vec<u16>, Vec<Duration>, usize)>,
+    /// How long the database is to be away.
+    away: Duration,
+    _directory: tempfile::TempDir,
+}
+
+impl Outage {
+    /// One second of requests; they go on until `after` the database may be back. `None` where there is no PostgreSQL.
+    async fn begin(after: Duration) -> Option<Self> {
+        let server = Server::start(Durability::None)?;
+        let directory = tempfile::tempdir().unwrap();
+        let worker = Daemon::start(directory.path(), Some(&server.fresh_database()), &[]);
+        let surface = worker.inlet_surface().await;
+        let away = Duration::from_secs(away_seconds());
+        let until = Instant::now() + away + after;
+        let sending = tokio::spawn(send_steadily(worker.url.clone(), surface.clone(), until));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Some(Self { server, worker, surface, sending, away, _directory: directory })
+    }
+
+    /// The database is back: no sender has noticed, and everything is there; `story` is what was done to it.
+    async fn end(self, story: &str) {
+        let emptied = wait_for_an_empty_spool(&self.worker).await;
+        let (statuses, times, sent) = self.sending.await.unwrap();
+        wait_for_an_empty_spool(&self.worker).await;
+        let refused = statuses.iter().find(|status| **status != 200);
+        assert_eq!(refused, None);
+        check(&self.worker, &self.surface, sent).await;
+        let longest = times[sent - 1];
+        println!(
+            "{sent} requests, {story}; empty {emptied:?} after the return; answers: median {:?}, p99 {:?}, longest {longest:?}",
+            times[sent / 2],
+            times[sent * 99 / 100],
+        );
+        assert!(longest < Duration::from_secs(3), "below what Slack and Meta wait: {longest:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_for_a_while_costs_no_sender_anything() {
     // Expectations 36 and 89.
-    let Some(mut server) = Server::start(Durability::None) else { return };
-    let url = server.fresh_database();
-    let directory = tempfile::tempdir().unwrap();
-    let worker = Daemon::start(directory.path(), Some(&url), &[]);
-    let surface = worker.inlet_surface().await;
-    let away = Duration::from_secs(away_seconds());
-    let until = Instant::now() + away + Duration::from_secs(3);
-    let sending = tokio::spawn(send_steadily(worker.url.clone(), surface.clone(), until));
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    server.go_away();
-    tokio::time::sleep(away).await;
-    let health = reqwest::get(format!("{}/healthz", worker.url)).await.unwrap();
+    let Some(mut outage) = Outage::begin(Duration::from_secs(3)).await else { return };
+    outage.server.go_away();
+    tokio::time::sleep(outage.away).await;
+    let health = reqwest::get(format!("{}/healthz", outage.worker.url)).await.unwrap();
     assert_eq!(health.status(), 200);
-    assert!(worker.figure("inlet_webhook_spooled_total").await > 0.0, "it was the spool that took them");
-    server.come_back();
-    let emptied = wait_for_an_empty_spool(&worker).await;
-    let (statuses, times, sent) = sending.await.unwrap();
-    wait_for_an_empty_spool(&worker).await;
-    assert!(statuses.iter().all(|status| *status == 200), "{:?}", statuses.iter().find(|it| **it != 200));
-    check(&worker, &surface, sent).await;
-    println!(
-        "{sent} requests, away for {away:?}; empty {emptied:?} after the return; answers: median {:?}, p99 {:?}, longest {:?}",
-        times[sent / 2],
-        times[sent * 99 / 100],
-        times[sent - 1]
-    );
-    assert!(
-        times[sent - 1] < Duration::from_secs(3),
-        "below what Slack and Meta wait: {:?}",
-        times[sent - 1]
-    );
+    let spooled = outage.worker.figure("inlet_webhook_spooled_total").await;
+    assert!(spooled > 0.0, "it was the spool that took them");
+    outage.server.come_back();
+    let story = format!("away for {:?}", outage.away);
+    outage.end(&story).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_and_keeps_its_connections_is_noticed_in_time() {
     // Expectation 36: nothing is refused and nothing is answered, as when a machine hangs.
-    let Some(server) = Server::start(Durability::None) else { return };
-    let url = server.fresh_database();
-    let directory = tempfile::tempdir().unwrap();
-    let worker = Daemon::start(directory.path(), Some(&url), &[]);
-    let surface = worker.inlet_surface().await;
-    let away = Duration::from_secs(away_seconds());
-    let until = Instant::now() + away + Duration::from_secs(6);
-    let sending = tokio::spawn(send_steadily(worker.url.clone(), surface.clone(), until));
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    server.freeze();
+    let Some(outage) = Outage::begin(Duration::from_secs(6)).await else { return };
+    outage.server.freeze();
     let frozen = Instant::now();
-    while worker.figure("inlet_store_away").await == 0.0 {
+    while outage.worker.figure("inlet_store_away").await == 0.0 {
         assert!(frozen.elapsed() < Duration::from_secs(5), "it is not noticed");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let noticed = frozen.elapsed();
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
     let status =
-        async |path: &str| client.get(format!("{}{path}", worker.url)).send().await.unwrap().status();
+        async |path: &str| client.get(format!("{}{path}", outage.worker.url)).send().await.unwrap().status();
     assert_eq!((status("/healthz").await.as_u16(), status("/readyz").await.as_u16()), (200, 503));
-    tokio::time::sleep(away).await;
-    server.thaw();
-    let emptied = wait_for_an_empty_spool(&worker).await;
-    let (statuses, times, sent) = sending.await.unwrap();
-    wait_for_an_empty_spool(&worker).await;
-    assert!(statuses.iter().all(|status| *status == 200), "{:?}", statuses.iter().find(|it| **it != 200));
-    check(&worker, &surface, sent).await;
-    println!(
-        "{sent} requests, hanging for {away:?}, noticed after {noticed:?}; empty {emptied:?} after the return; \
-         answers: median {:?}, p99 {:?}, longest {:?}",
-        times[sent / 2],
-        times[sent * 99 / 100],
-        times[sent - 1]
-    );
-    assert!(times[sent - 1] < Duration::from_secs(3), "{:?}", times[sent - 1]);
+    tokio::time::sleep(outage.away).await;
+    outage.server.thaw();
+    let story = format!("hanging for {:?}, noticed after {noticed:?}", outage.away);
+    outage.end(&story).await;
 }
 
 #[test]
