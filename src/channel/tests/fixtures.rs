@@ -90,6 +90,32 @@ fn every_preset_has_fixtures_and_compiles() {
 }
 
 #[test]
+fn every_preset_has_two_fixtures_a_message_and_what_is_none() {
+    let fixtures = fixtures();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/channel/presets");
+    for name in preset_names() {
+        let own: Vec<&Value> = fixtures
+            .iter()
+            .filter(|(preset, ..)| preset == name)
+            .map(|(_, _, fixture)| &fixture["expect"])
+            .collect();
+        assert!(own.len() >= 2, "{name} has {} fixtures: CONTRIBUTING.md asks for two", own.len());
+        let holds = |expect: &Value, key: &str| expect[key].as_array().is_some_and(|list| !list.is_empty());
+        let is_message = |expect: &&&Value| holds(expect, "messages") || holds(expect, "mails");
+        assert!(own.iter().any(|expect| is_message(&expect)), "{name} has no fixture of a message");
+        // A preset that takes every body for a message has nothing to ignore.
+        let text = std::fs::read_to_string(folder.join(format!("{name}.toml"))).unwrap();
+        let preset: Value = toml::from_str(&text).unwrap();
+        let chooses = preset["map"].as_array().into_iter().flatten().any(|map| !map["when"].is_null());
+        let is_ignored = |expect: &&&Value| expect["ignored"].as_u64() > Some(0) || !is_message(expect);
+        assert!(
+            !chooses || own.iter().any(|expect| is_ignored(&expect)),
+            "{name} has no fixture of something that is no message (a receipt, a ping)"
+        );
+    }
+}
+
+#[test]
 fn good_requests_become_what_is_expected() {
     let mut wrong = Vec::new();
     for (_, file, fixture) in fixtures() {
