@@ -10,8 +10,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Chatwoot waits five seconds.
-const PATIENCE: Duration = Duration::from_millis(4_500);
 /// Between two rounds through all workers.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -27,7 +25,7 @@ impl Workers {
     pub fn at(urls: impl Iterator<Item = String>) -> Self {
         Self {
             urls: RwLock::new(urls.map(Some).collect()),
-            client: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap(),
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
             handed_on: AtomicUsize::new(0),
         }
     }
@@ -53,7 +51,7 @@ impl Workers {
 
     /// One attempt by the proxy. One in twenty of its own goes wrong too.
     pub async fn by_front(&self, provider: &Provider, number: usize, path: &str) -> Heard {
-        let began = Instant::now();
+        let (began, patience) = (Instant::now(), provider.rules.patience() * 9 / 10);
         let workers = self.urls.read().unwrap().len();
         for attempt in 0.. {
             let roll = spread(spread(number as u64) ^ attempt as u64);
@@ -64,7 +62,7 @@ impl Workers {
                     return heard;
                 }
             }
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > patience {
                 break;
             }
             self.handed_on.fetch_add(1, Ordering::Relaxed);
@@ -81,7 +79,7 @@ impl Workers {
         // A provider of mail by Amazon shows its password only when it is asked to.
         for is_asked in [false, true] {
             let request = provider.request(number, &format!("{worker}{path}"), is_asked);
-            heard = match request.send(&self.client).await {
+            heard = match request.send(&self.client, provider.rules.patience()).await {
                 Ok(answer) => answer,
                 Err(_) => return Heard::Nothing,
             };

@@ -6,6 +6,7 @@
 mod front;
 mod providers;
 mod rules;
+mod unnamed;
 mod wire;
 
 use super::daemon::Daemon;

@@ -2,7 +2,9 @@
 
 use super::CHATS;
 use super::rules::Rules;
-use super::wire::{Wire, base64, digest, hex, now, sha1, sha256, token};
+use super::unnamed::by_fixture;
+use super::wire::{Wire, base64, digest, ed25519, hex, now, public_key, sha1, sha256, token};
+use inlet::channel::preset_names;
 use serde_json::{Value, json};
 
 pub const SECRET: &str = "a-secret-of-the-simulator";
@@ -14,13 +16,17 @@ pub struct Provider {
     pub inbound: Value,
     pub rules: Rules,
     pub waits_to_be_asked: bool,
-    make: fn(&Message, &str) -> Wire,
+    pub make: Box<MakeAny>,
 }
 
+/// Makes the request for a message to a URL.
+type MakeAny = dyn Fn(&Message, &str) -> Wire + Send + Sync;
+type Make = fn(&Message, &str) -> Wire;
+
 /// The n-th message of a provider.
-struct Message {
-    text: String,
-    number: usize,
+pub struct Message {
+    pub text: String,
+    pub number: usize,
     chat: usize,
     /// Its own time, in seconds; later ones are later.
     time: i64,
@@ -45,14 +51,14 @@ impl Provider {
 
 /// All of them.
 pub fn all() -> Vec<Provider> {
-    let secret = |name: &'static str, rules, make| {
+    let secret = |name: &'static str, rules, make: Make| {
         let inbound =
             json!({"provider": name, "secret": SECRET, "verifyToken": "verify", "publicUrl": PUBLIC_URL});
-        Provider { name, inbound, rules, waits_to_be_asked: false, make }
+        Provider { name, inbound, rules, waits_to_be_asked: false, make: Box::new(make) }
     };
-    let basic = |name: &'static str, rules, make| {
+    let basic = |name: &'static str, rules, make: Make| {
         let inbound = json!({"provider": name, "username": USER, "password": SECRET});
-        Provider { name, inbound, rules, waits_to_be_asked: false, make }
+        Provider { name, inbound, rules, waits_to_be_asked: false, make: Box::new(make) }
     };
     let standard = json!({"provider": "standard-webhooks", "secret": format!("whsec_{}", base64(SECRET))});
     // Their keys are their own: the proofs are the fixtures' business, how they retry is this one's.
@@ -60,7 +66,7 @@ pub fn all() -> Vec<Provider> {
         inbound: json!({"provider": name, "allowUnsigned": true}),
         ..secret(name, Rules::AFewTimes, make)
     };
-    vec![
+    let mut all = vec![
         secret("inlet", Rules::Standard, inlet),
         Provider { inbound: standard, ..secret("standard-webhooks", Rules::Standard, standard_webhooks) },
         secret("whatsapp", Rules::Meta, whatsapp),
@@ -89,13 +95,32 @@ pub fn all() -> Vec<Provider> {
         },
         secret("vonage", Rules::AFewTimes, vonage),
         secret("messagebird", Rules::AFewTimes, messagebird),
+        Provider {
+            inbound: json!({"provider": "telnyx", "secret": public_key()}),
+            ..secret("telnyx", Rules::Telnyx, telnyx)
+        },
         unsigned("freshchat", freshchat),
         unsigned("teams", teams),
-    ]
+    ];
+    let is_named = |name: &str| all.iter().any(|provider| provider.name == name);
+    let unnamed: Vec<_> = preset_names().filter(|name| !is_named(name)).filter_map(by_fixture).collect();
+    all.extend(unnamed);
+    all
 }
 
 fn with_password(wire: Wire) -> Wire {
     wire.header("Authorization", format!("Basic {}", base64(format!("{USER}:{SECRET}"))))
+}
+
+#[test]
+fn every_preset_is_simulated() {
+    let mut simulated: Vec<&str> = all().iter().map(|provider| provider.name).collect();
+    simulated.sort_unstable();
+    assert_eq!(
+        simulated,
+        preset_names().collect::<Vec<_>>(),
+        "what has no JSON fixture is written in this file"
+    );
 }
 
 /// A mail that answers the first one of its chat, so that a chat is one conversation.
@@ -328,6 +353,17 @@ fn messagebird(it: &Message, url: &str) -> Wire {
     let claims = json!({"iss": "MessageBird", "nbf": now() - 1, "exp": now() + 60, "jti": it.number.to_string(), "url_hash": digest(PUBLIC_URL),
         "payload_hash": digest(wire.text())});
     wire.header("MessageBird-Signature-JWT", token(&claims))
+}
+
+fn telnyx(it: &Message, url: &str) -> Wire {
+    let number = |number: String| json!({"phone_number": number});
+    let payload = json!({"record_type": "message", "direction": "inbound", "id": format!("tx{}", it.number), "type": "SMS",
+        "from": number(format!("+1555{}", it.chat)), "to": [number("+1999".to_owned())], "text": it.text, "media": []});
+    let data = json!({"record_type": "event", "event_type": "message.received", "id": format!("ev{}", it.number), "payload": payload});
+    let wire = Wire::json(url, &json!({"data": data, "meta": {"attempt": 1}}));
+    let stamp = now().to_string();
+    let sign = base64(ed25519(&format!("{stamp}|{}", wire.text())));
+    wire.header("telnyx-timestamp", stamp).header("telnyx-signature-ed25519", sign)
 }
 
 fn freshchat(it: &Message, url: &str) -> Wire {

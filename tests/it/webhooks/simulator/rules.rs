@@ -58,6 +58,9 @@ pub enum Rules {
     /// Twilio with `#rc=5&rp=all` behind its address: five more times at once, whatever came, and then as often at its
     /// fallback address, which is a proxy's.
     Twilio,
+    /// Telnyx: three tries at the webhook URL and as many at the failover URL, which is a proxy's; it waits two seconds for a
+    /// 2xx (developers.telnyx.com, "Receiving webhooks for messaging"). Pauses are not told: none.
+    Telnyx,
     /// Standard Webhooks: only 2xx is done, 410 disables, eight tries in three days.
     Standard,
     /// SendGrid: 5xx is tried again for three days, anything but 2xx else is dropped.
@@ -75,6 +78,11 @@ pub enum Rules {
 /// The most retries that Twilio's connection overrides allow (`rc`).
 const TWILIO_RETRIES: usize = 5;
 
+/// The tries of Telnyx at each of its two URLs.
+const TELNYX_TRIES: usize = 3;
+/// How long a provider waits for an answer that does not say.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A provider's pause, in seconds, as the simulation waits it.
 fn shrunk(seconds: u64) -> Duration {
     Duration::from_millis((seconds * 1_000 / 60).clamp(2_500, 4_000))
@@ -88,7 +96,21 @@ impl Rules {
 
     /// Whether its attempt of that number goes by a proxy before the workers.
     pub fn goes_by_front(self, attempt: usize) -> bool {
-        self == Self::Never || (self == Self::Twilio && attempt > TWILIO_RETRIES)
+        match self {
+            Self::Never => true,
+            Self::Twilio => attempt > TWILIO_RETRIES,
+            Self::Telnyx => attempt >= TELNYX_TRIES,
+            _ => false,
+        }
+    }
+
+    /// How long it waits for an answer.
+    pub fn patience(self) -> Duration {
+        match self {
+            Self::Telnyx => Duration::from_secs(2),
+            Self::Never => Duration::from_secs(5),
+            _ => PATIENCE,
+        }
     }
 
     /// Whether the messages of a chat wait for the one before them.
@@ -131,6 +153,7 @@ impl Rules {
             Self::Twilio if !is_success => again(&[0; 2 * TWILIO_RETRIES + 1]),
             // What is in the answer would be a message to the person.
             Self::Twilio if !body.is_empty() => After::Disabled,
+            Self::Telnyx if !is_success => again(&[0; 2 * TELNYX_TRIES - 1]),
             Self::Standard if status == 410 => After::Disabled,
             Self::Standard if !is_success => again(&[5, 300, 1_800, 7_200, 18_000, 36_000, 36_000]),
             Self::SendGrid if status == 0 || status >= 500 => again(&[60, 300, 600, 3_600, 3_600, 3_600]),
@@ -159,6 +182,9 @@ fn the_simulator_keeps_the_rules_of_the_providers() {
     assert_eq!(Rules::Twilio.after(&answer(503), 11), After::Retry(Duration::ZERO));
     assert_eq!(Rules::Twilio.after(&answer(503), 12), After::Lost);
     assert!(!Rules::Twilio.goes_by_front(5) && Rules::Twilio.goes_by_front(6));
+    assert_eq!(Rules::Telnyx.after(&Heard::Nothing, 5), After::Retry(Duration::ZERO));
+    assert_eq!(Rules::Telnyx.after(&answer(503), 6), After::Lost);
+    assert!(!Rules::Telnyx.goes_by_front(2) && Rules::Telnyx.goes_by_front(3));
     assert_eq!(Rules::Standard.after(&answer(410), 1), After::Disabled);
     assert_eq!(Rules::Sns.after(&Heard::Nothing, 4), After::Lost);
     assert!(matches!(Rules::RocketChat.after(&answer(204), 1), After::Retry(_)));

@@ -6,6 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use inlet::clock::{Clock, SystemClock};
 use ring::hmac;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use std::time::Duration;
 
 /// One request.
 pub struct Wire {
@@ -42,8 +44,9 @@ impl Wire {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub async fn send(self, client: &reqwest::Client) -> Result<Heard, reqwest::Error> {
-        let mut request = client.post(self.url).body(self.body);
+    /// Sends it; `patience` is how long the provider waits for an answer.
+    pub async fn send(self, client: &reqwest::Client, patience: Duration) -> Result<Heard, reqwest::Error> {
+        let mut request = client.post(self.url).body(self.body).timeout(patience);
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
@@ -72,6 +75,20 @@ pub fn sha1(secret: &str, text: &str) -> Vec<u8> {
 
 fn tag(algorithm: hmac::Algorithm, secret: &[u8], text: &str) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(algorithm, secret), text.as_bytes()).as_ref().to_vec()
+}
+
+/// The key pair of a provider that signs by one (RFC 8032).
+fn key_pair() -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(b"a-seed-of-the-simulator-32-bytes").unwrap()
+}
+
+pub fn ed25519(text: &str) -> Vec<u8> {
+    key_pair().sign(text.as_bytes()).as_ref().to_vec()
+}
+
+/// In base64, as a provider shows it.
+pub fn public_key() -> String {
+    base64(key_pair().public_key())
 }
 
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
