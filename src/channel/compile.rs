@@ -10,7 +10,7 @@ use super::map::Map;
 use super::media::Media;
 use super::network::Network;
 use super::preset;
-use super::proofs::{secrets, verifiers};
+use super::proofs::{Purpose, secrets, verifiers};
 use super::selectors::Selector;
 use super::settings::Table;
 use super::verify::Verifier;
@@ -67,7 +67,26 @@ impl Channel {
     /// # Errors
     /// [`SpecError`] with the key at fault.
     pub fn compile(surface: &str, inbound: &JsonMap) -> Result<Self, SpecError> {
-        compile(inbound).map_err(|fault| fault.of(surface))
+        of_surface(inbound, Purpose::Requests).map_err(|fault| fault.of(surface))
+    }
+
+    /// The same to try payloads by: nobody proves them, so that the secrets may be missing. Whatever the settings say
+    /// of proofs is checked in form.
+    ///
+    /// # Errors
+    /// [`SpecError`] with the key at fault.
+    pub fn compile_for_trial(surface: &str, inbound: &JsonMap) -> Result<Self, SpecError> {
+        of_surface(inbound, Purpose::Trial).map_err(|fault| fault.of(surface))
+    }
+
+    /// A preset that is not built in, to try payloads by; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// [`SpecError`] with the key at fault.
+    pub fn compile_preset_for_trial(name: &str, preset: &JsonMap) -> Result<Self, SpecError> {
+        let nothing = JsonMap::new();
+        let (table, base) = (Table::new("inbound", &nothing), Table::new("inbound", preset));
+        compile("custom", &table, &base, Purpose::Trial).map_err(|fault| fault.of(name))
     }
 
     /// The provider's name.
@@ -125,7 +144,7 @@ impl Channel {
     }
 }
 
-fn compile(inbound: &JsonMap) -> Result<Channel, Fault> {
+fn of_surface(inbound: &JsonMap, purpose: Purpose) -> Result<Channel, Fault> {
     let table = Table::new("inbound", inbound);
     let provider = match table.text("provider")? {
         Some(name) => name,
@@ -133,29 +152,35 @@ fn compile(inbound: &JsonMap) -> Result<Channel, Fault> {
         None => "inlet",
     };
     let preset = preset::load(provider)?;
-    let base = Table::new(format!("preset {provider}"), &preset);
-    let secrets = secrets(&table, base.flag("issued")?)?;
-    let verify_token = table.text("verifyToken")?;
-    if base.flag("verifyTokenRequired")? && verify_token.is_none_or(str::is_empty) {
-        return Err(
-            table.fault("verifyToken", "is required: the provider asks for it when the webhook is set up")
-        );
-    }
-    let verifiers = verifiers(&table, &base, &secrets)?;
+    compile(provider, &table, &Table::new(format!("preset {provider}"), &preset), purpose)
+}
+
+fn compile(provider: &str, table: &Table<'_>, base: &Table<'_>, purpose: Purpose) -> Result<Channel, Fault> {
+    let secrets = secrets(table, base.flag("issued")?)?;
+    let verify_token = table.text("verifyToken")?.filter(|token| !token.is_empty());
+    let verifiers = verifiers(table, base, &secrets, purpose)?;
     let mut answer = Answer::default();
     for table in [base.table("answer")?, table.table("answer")?].into_iter().flatten() {
         answer.compile(&table)?;
     }
-    let handshakes = chosen(&table, &base, "handshake")?
+    let handshakes = chosen(table, base, "handshake")?
         .iter()
         .map(|table| Handshake::compile(table, verify_token))
-        .collect::<Result<_, _>>()?;
-    let delivery_id = Fallbacks::optional(&base, "deliveryId")?;
-    let shape = shape(&table, &base)?;
-    let limits = limits(&table)?;
+        .collect::<Result<Vec<_>, _>>()?;
+    let is_own = table.value("handshake").is_some();
+    if is_own
+        && verify_token.is_none()
+        && purpose == Purpose::Requests
+        && handshakes.iter().any(Handshake::compares_token)
+    {
+        return Err(table.fault("verifyToken", "is required: `handshake.token` is compared with it"));
+    }
+    let delivery_id = Fallbacks::optional(base, "deliveryId")?;
+    let shape = shape(table, base)?;
+    let limits = limits(table)?;
     let (retries_unsigned, confirms) = (base.flag("retryUnsigned")?, base.flag("confirms")?);
     let takes_query = base.flag("takesQuery")?;
-    let media = Media::compile(&table, &base, secrets.list.first().map(String::as_str))?;
+    let media = Media::compile(table, base, secrets.list.first().map(String::as_str))?;
     table.finish()?;
     base.finish()?;
     let mut channel = Channel {
@@ -174,7 +199,7 @@ fn compile(inbound: &JsonMap) -> Result<Channel, Fault> {
         confirms,
         takes_query,
     };
-    channel.check_identity(inbound.contains_key("map"))?;
+    channel.check_identity(table.value("map").is_some())?;
     channel.note();
     Ok(channel)
 }
@@ -186,7 +211,7 @@ fn chosen<'a>(table: &Table<'a>, base: &Table<'a>, key: &'static str) -> Result<
 }
 
 fn shape(table: &Table<'_>, base: &Table<'_>) -> Result<Shape, Fault> {
-    let is_generic = base.text("body")? == Some("generic");
+    let is_generic = base.word("body", &[("generic", ())])?.is_some();
     let maps = chosen(table, base, "map")?;
     let recognized = chosen(table, base, "recognize")?;
     let unwrap = match (table.text("unwrap")?, base.text("unwrap")?) {
@@ -205,7 +230,11 @@ fn shape(table: &Table<'_>, base: &Table<'_>) -> Result<Shape, Fault> {
     }
     if maps.is_empty() {
         if is_generic {
-            return Ok(Shape::Generic);
+            let of_maps = ["recognize", "unwrap", "open"].map(|key| (key, table.value(key)));
+            return match of_maps.iter().find(|(_, value)| value.is_some()) {
+                Some((key, _)) => Err(table.fault(key, "means nothing without `map`")),
+                None => Ok(Shape::Generic),
+            };
         }
         return Err(table.fault("map", "is required: where in a body the message is"));
     }

@@ -50,6 +50,11 @@ impl TimeRule {
             Some("unix_s") => TimeFormat::UnixSeconds,
             Some("unix_ms") => TimeFormat::UnixMilliseconds,
             Some(pattern) if pattern.contains('%') && pattern.len() <= 100 => {
+                if !gives_back_a_time(pattern) {
+                    return Err(
+                        inner.fault("format", "is no strftime pattern that a date and a time are read by")
+                    );
+                }
                 TimeFormat::Pattern(pattern.to_owned())
             }
             Some(_) => {
@@ -100,6 +105,12 @@ fn unix_seconds(text: &str) -> Option<Timestamp> {
     Timestamp::new(whole.parse().ok()?, digits.parse().ok()?).ok()
 }
 
+/// Whether a time that is written by the pattern can be read by it.
+fn gives_back_a_time(pattern: &str) -> bool {
+    let sample = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+    strtime::format(pattern, &sample).is_ok_and(|text| by_pattern(pattern, &text).is_some())
+}
+
 fn by_pattern(pattern: &str, text: &str) -> Option<Timestamp> {
     let time = strtime::parse(pattern, text).ok()?;
     time.to_timestamp().ok().or_else(|| utc(time.to_datetime().ok()?))
@@ -113,7 +124,7 @@ pub(super) enum DirectionRule {
         path: Fallbacks,
         inbound: Vec<String>,
         outbound: Vec<String>,
-        default: Option<Direction>,
+        default: Direction,
     },
     /// Outbound where there is anything at all.
     Outbound {
@@ -141,7 +152,7 @@ impl DirectionRule {
             path,
             inbound: owned(inner.texts("inbound")?),
             outbound: owned(inner.texts("outbound")?),
-            default: inner.word("default", &DIRECTIONS)?,
+            default: inner.word("default", &DIRECTIONS)?.unwrap_or(Direction::Inbound),
         };
         inner.finish()?;
         Ok(Some(made))
@@ -161,7 +172,7 @@ impl DirectionRule {
                 } else if is_in(inbound) {
                     Direction::Inbound
                 } else {
-                    default.unwrap_or(Direction::Inbound)
+                    *default
                 }
             }
         });

@@ -150,13 +150,16 @@ impl Pick {
             let compile = |(position, part): (usize, &Value)| {
                 Fallbacks::compile(&format!("{key}.join[{position}]"), part)
             };
+            if parts.is_empty() {
+                return Err(table.fault("join", "must not be empty"));
+            }
+            let with = table.text("with")?.unwrap_or(":");
+            if with.is_empty() || with.contains('%') {
+                return Err(table.fault("with", "must not be empty, nor hold %, which escapes it"));
+            }
             Self::Join {
                 parts: parts.iter().enumerate().map(compile).collect::<Result<_, _>>()?,
-                with: table
-                    .text("with")?
-                    .filter(|with| !with.is_empty() && !with.contains('%'))
-                    .unwrap_or(":")
-                    .into(),
+                with: with.into(),
                 plain: table.flag("plain")?,
             }
         };

@@ -61,6 +61,11 @@ impl Handshake {
         Ok(made)
     }
 
+    /// Whether it compares a token with the surface's `verifyToken`.
+    pub fn compares_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Whether it is asked for by GET, before any proof.
     pub fn is_get(&self) -> bool {
         self.get

@@ -47,18 +47,21 @@ impl Jwt {
     pub fn compile(table: &Table<'_>, secrets: &Secrets) -> Result<Self, Fault> {
         let keys_at = table.text("keysUrl")?;
         let proof = match keys_at {
+            Some(url) if !url.starts_with("https://") => {
+                return Err(table.fault("keysUrl", "must begin with https://"));
+            }
             Some(url) => Proof::Published(url.into()),
             None => Proof::Shared(shared(table, secrets)?),
         };
         let url_hash = table.text("urlHash")?.map(Into::into);
-        if url_hash.is_some() && secrets.public_url.is_none() {
+        if url_hash.is_some() && secrets.public_url.is_none() && !secrets.in_form {
             return Err(Fault::new(
                 "inbound.publicUrl",
                 "is required: the signature covers the URL as the sender knows it",
             ));
         }
         let needs_audience = table.flag("audienceRequired")?;
-        if needs_audience && secrets.app_id.is_none() {
+        if needs_audience && secrets.app_id.is_none() && !secrets.in_form {
             return Err(Fault::new("inbound.appId", "is required: for whom the token is made out"));
         }
         Ok(Self {
@@ -166,7 +169,7 @@ impl Jwt {
 }
 
 fn shared(table: &Table<'_>, secrets: &Secrets) -> Result<Vec<(&'static str, Vec<Key>)>, Fault> {
-    if secrets.list.is_empty() {
+    if secrets.list.is_empty() && !secrets.in_form {
         return Err(Fault::new("inbound.secret", "is required for this scheme"));
     }
     let known = [

@@ -23,6 +23,7 @@ mod mail;
 mod map;
 mod media;
 mod multipart;
+mod nearest;
 mod network;
 mod normalized;
 mod path;

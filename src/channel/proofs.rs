@@ -47,52 +47,73 @@ pub(super) fn secrets(table: &Table<'_>, issued: bool) -> Result<Secrets, Fault>
     }
     let app_id = table.text("appId")?.filter(|id| !id.is_empty()).map(str::to_owned);
     let topics = table.texts("topicArns")?.into_iter().map(str::to_owned).collect();
-    Ok(Secrets { list, basic, public_url, app_id, topics })
+    Ok(Secrets { list, basic, public_url, app_id, topics, in_form: false })
 }
 
-/// The ways to prove a sender: the surface's own, else its preset's.
+/// What settings are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To take requests.
+    Requests,
+    /// To try a payload, which nobody has to prove: a surface's secrets may be missing, and nothing else.
+    Trial,
+}
+
+/// The ways to prove a sender: the surface's own, else its preset's. Without a secret they are checked in form all the
+/// same, so that a typo does not wait for the day the secret comes.
 pub(super) fn verifiers(
     table: &Table<'_>,
     base: &Table<'_>,
     secrets: &Secrets,
+    purpose: Purpose,
 ) -> Result<Vec<Verifier>, Fault> {
     let allow_unsigned = table.flag("allowUnsigned")?;
     let (own, preset) = (table.tables("verify")?, base.tables("verify")?);
+    let in_form = |tables: &[Table<'_>], preset| -> Result<Vec<Verifier>, Fault> {
+        tables.iter().map(|table| Verifier::compile(table, &Secrets::none(), preset)).collect()
+    };
+    let mut without_secret = in_form(&own, false)?;
+    if purpose == Purpose::Trial && own.is_empty() {
+        without_secret = in_form(&preset, true)?;
+    }
     let has_secret = !secrets.list.is_empty() || secrets.basic.is_some();
     // Proofs by keys that the provider publishes need no secret of ours.
     let is_keyless = secrets.app_id.is_some() || !secrets.topics.is_empty();
-    if !has_secret && !is_keyless {
-        if !allow_unsigned {
+    let made = match purpose {
+        _ if has_secret || is_keyless => with_secret(&own, &preset, secrets)?,
+        Purpose::Trial if without_secret.is_empty() => return Ok(vec![Verifier::unsigned()]),
+        Purpose::Trial => without_secret,
+        Purpose::Requests if !allow_unsigned => {
             return Err(table.fault("secret", "is required, or allowUnsigned: true to take anybody's word"));
         }
-        for table in &own {
-            // Still checked, so that a typo does not wait for the day the secret comes.
-            if table.text("scheme")? != Some("none") {
-                return Err(table.fault("scheme", "needs a secret"));
-            }
+        Purpose::Requests if without_secret.iter().all(Verifier::is_unsigned) => {
+            return Ok(vec![Verifier::unsigned()]);
         }
-        return Ok(vec![Verifier::unsigned()]);
-    }
-    let made: Vec<Verifier> = if own.is_empty() {
-        let several = preset.len() > 1;
-        let mut made = Vec::new();
-        for table in &preset {
-            match Verifier::compile(table, secrets, true) {
-                Ok(verifier) => made.push(verifier),
-                // One of several ways that this secret does not fit (text that is no base64).
-                Err(_) if several => {}
-                Err(fault) => return Err(fault),
-            }
+        Purpose::Requests => {
+            return Err(table.fault("secret", "is required: `verify` says how it proves the sender"));
         }
-        made
-    } else {
-        own.iter().map(|table| Verifier::compile(table, secrets, false)).collect::<Result<_, _>>()?
     };
     if made.is_empty() {
         return Err(table.fault("verify", "is required: how the secret proves the sender"));
     }
     if made.iter().any(Verifier::is_unsigned) && !allow_unsigned {
         return Err(table.fault("allowUnsigned", "must be true for scheme none"));
+    }
+    Ok(made)
+}
+
+fn with_secret(own: &[Table<'_>], preset: &[Table<'_>], secrets: &Secrets) -> Result<Vec<Verifier>, Fault> {
+    if !own.is_empty() {
+        return own.iter().map(|table| Verifier::compile(table, secrets, false)).collect();
+    }
+    let mut made = Vec::new();
+    for table in preset {
+        match Verifier::compile(table, secrets, true) {
+            Ok(verifier) => made.push(verifier),
+            // One of several ways that this secret does not fit (text that is no base64).
+            Err(_) if preset.len() > 1 => {}
+            Err(fault) => return Err(fault),
+        }
     }
     Ok(made)
 }

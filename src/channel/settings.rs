@@ -2,6 +2,7 @@
 //! missing ones become a [`Fault`] that names the key. Values are never in the message.
 
 use super::error::Fault;
+use super::nearest::nearest;
 use crate::model::JsonMap;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -40,7 +41,10 @@ impl<'a> Table<'a> {
 
     /// The value of `key`; `null` counts as not there.
     pub fn value(&self, key: &'static str) -> Option<&'a Value> {
-        self.read.borrow_mut().push(key);
+        let mut read = self.read.borrow_mut();
+        if !read.contains(&key) {
+            read.push(key);
+        }
         self.map.get(key).filter(|value| !value.is_null())
     }
 
@@ -132,7 +136,7 @@ impl<'a> Table<'a> {
             Some((_, value)) => Ok(Some(*value)),
             None => {
                 let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-                Err(self.fault(key, format!("must be one of {}", known.join(", "))))
+                Err(self.fault(key, format!("must be one of {}{}", known.join(", "), meant(text, &known))))
             }
         }
     }
@@ -142,9 +146,18 @@ impl<'a> Table<'a> {
         let read = self.read.borrow();
         match self.map.keys().find(|key| !read.contains(&key.as_str())) {
             None => Ok(()),
-            Some(key) => Err(self.fault(key, format!("is not known here; known are {}", read.join(", ")))),
+            Some(key) => {
+                let problem =
+                    format!("is not known here; known are {}{}", read.join(", "), meant(key, &read));
+                Err(self.fault(key, problem))
+            }
         }
     }
+}
+
+/// A question behind an error, where something that is known is nearly what was written.
+fn meant(written: &str, known: &[&str]) -> String {
+    nearest(written, known).map_or_else(String::new, |near| format!(" (is {near} meant?)"))
 }
 
 /// `5m`, `90s`, `1h`, or a number of seconds; positive, at most a day.
@@ -204,5 +217,6 @@ mod tests {
         assert_eq!(table.text("a"), Ok(Some("x")));
         let fault = table.finish().unwrap_err();
         assert_eq!(fault.key, "inbound.verify.typo");
+        assert_eq!(fault.problem, "is not known here; known are a");
     }
 }

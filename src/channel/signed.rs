@@ -47,6 +47,13 @@ fn stamp(table: &Table<'_>) -> Result<Stamp, Fault> {
     Ok(made)
 }
 
+fn separator(table: &Table<'_>) -> Result<Option<Box<str>>, Fault> {
+    match table.text("separator")? {
+        Some("") => Err(table.fault("separator", "must not be empty")),
+        text => Ok(text.map(Into::into)),
+    }
+}
+
 impl Stamp {
     fn is_signed(&self, template: &Template) -> bool {
         template.covers_timestamp()
@@ -83,7 +90,7 @@ impl Signed {
             }
             _ => {}
         }
-        if template.covers_url() && secrets.public_url.is_none() {
+        if template.covers_url() && secrets.public_url.is_none() && !secrets.in_form {
             return Err(Fault::new(
                 "inbound.publicUrl",
                 "is required: the signature covers the URL as the sender knows it",
@@ -93,10 +100,10 @@ impl Signed {
         Ok(Self {
             place: place(table)?,
             prefix: table.text("prefix")?.unwrap_or_default().into(),
-            separator: table.text("separator")?.filter(|text| !text.is_empty()).map(Into::into),
+            separator: separator(table)?,
             encoding: table.word("encoding", &encodings)?.unwrap_or(Encoding::Hex),
             template,
-            keys: every_key(&secrets.list, |secret| Ok(vec![Key::new(algorithm, secret.as_bytes())?]))?,
+            keys: every_key(secrets, |secret| Ok(vec![Key::new(algorithm, secret.as_bytes())?]))?,
             timestamp,
             public_url: secrets.public_url.as_deref().map(Into::into),
         })

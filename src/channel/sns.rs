@@ -26,7 +26,7 @@ pub(super) struct Sns {
 
 impl Sns {
     pub fn compile(_table: &Table<'_>, secrets: &Secrets) -> Result<Self, Fault> {
-        if secrets.topics.is_empty() {
+        if secrets.topics.is_empty() && !secrets.in_form {
             return Err(Fault::new(
                 "inbound.topicArns",
                 "is required: a signature of Amazon does not say that a topic is yours",

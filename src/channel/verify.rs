@@ -26,6 +26,22 @@ pub(super) struct Secrets {
     pub app_id: Option<String>,
     /// Topics of Amazon SNS that are ours.
     pub topics: Vec<String>,
+    /// None of these is at hand, and how they are used is checked in form alone.
+    pub in_form: bool,
+}
+
+impl Secrets {
+    /// None at all, to check in form how they would be used.
+    pub fn none() -> Self {
+        Self {
+            list: Vec::new(),
+            basic: None,
+            public_url: None,
+            app_id: None,
+            topics: Vec::new(),
+            in_form: true,
+        }
+    }
 }
 
 /// One way to prove who sent a request.
@@ -137,7 +153,7 @@ impl Verifier {
             Kind::Static => Scheme::Static {
                 place: place(table)?,
                 prefix: table.text("prefix")?.unwrap_or_default().into(),
-                tokens: tokens(&secrets.list)?,
+                tokens: tokens(secrets, &secrets.list)?,
             },
             Kind::Basic => {
                 let pairs: Vec<String> = secrets.list.iter().chain(&secrets.basic).cloned().collect();
@@ -147,10 +163,10 @@ impl Verifier {
                         "must be `username:password` for scheme basic",
                     ));
                 }
-                Scheme::Basic { tokens: tokens(&pairs)? }
+                Scheme::Basic { tokens: tokens(secrets, &pairs)? }
             }
             Kind::StandardWebhooks => Scheme::StandardWebhooks {
-                keys: every_key(&secrets.list, standard_webhooks_keys)?,
+                keys: every_key(secrets, standard_webhooks_keys)?,
                 tolerance_seconds: tolerance(table)?,
             },
             Kind::Jwt => {
@@ -303,24 +319,24 @@ pub(super) fn strip<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
 }
 
 pub(super) fn every_key(
-    secrets: &[String],
+    secrets: &Secrets,
     make: impl Fn(&str) -> Result<Vec<Key>, &'static str>,
 ) -> Result<Vec<Key>, Fault> {
     let mut keys = Vec::new();
-    for (position, secret) in secrets.iter().enumerate() {
+    for (position, secret) in secrets.list.iter().enumerate() {
         keys.extend(make(secret).map_err(|problem| Fault::new(secret_key(position), problem))?);
     }
-    if keys.is_empty() {
+    if keys.is_empty() && !secrets.in_form {
         return Err(Fault::new("inbound.secret", "is required for this scheme"));
     }
     Ok(keys)
 }
 
-fn tokens(secrets: &[String]) -> Result<Vec<Token>, Fault> {
-    if secrets.is_empty() {
+fn tokens(secrets: &Secrets, list: &[String]) -> Result<Vec<Token>, Fault> {
+    if list.is_empty() && !secrets.in_form {
         return Err(Fault::new("inbound.secret", "is required for this scheme"));
     }
-    Ok(secrets.iter().map(|secret| Token::new(secret.as_bytes())).collect())
+    Ok(list.iter().map(|secret| Token::new(secret.as_bytes())).collect())
 }
 
 pub(super) fn tolerance(table: &Table<'_>) -> Result<i64, Fault> {

@@ -72,6 +72,13 @@ fn every_mistake_names_its_key() {
         (&["map", "attachments"], json!({"name": "$.n"}), "inbound.map.attachments.url"),
         (&["answer"], json!({"status": 404}), "inbound.answer.status"),
         (&["map"], json!([]), "inbound.map"),
+        (&["handshake"], json!({"query": {"mode": "x"}, "token": "query:token"}), "inbound.verifyToken"),
+        (&["map", "thread"], json!({"join": []}), "inbound.map.thread.join"),
+        (&["map", "thread"], json!({"join": ["$.a"], "with": "%"}), "inbound.map.thread.with"),
+        (&["map", "time"], json!({"path": "$.t", "format": "%H:%M"}), "inbound.map.time.format"),
+        (&["map", "time"], json!({"path": "$.t", "format": "%Y-%m-%d %!"}), "inbound.map.time.format"),
+        (&["verify", "separator"], json!(""), "inbound.verify.separator"),
+        (&["verify", "scheme"], json!("hmac_sha256"), "inbound.verify.scheme"),
         (&["verify"], json!([]), "inbound.verify"),
     ];
     for (path, value, key) in cases {
@@ -94,6 +101,18 @@ fn a_surface_without_a_secret_says_so_itself() {
         inbound.insert("verify".to_owned(), json!({"scheme": "none"}));
     }));
     assert_eq!(closed.key, "inbound.allowUnsigned");
+    // What means nothing to our own body is no setting of it, and a proof without its secret is none.
+    for (key, value) in
+        [("unwrap", json!("/x")), ("open", json!("/x")), ("recognize", json!({"path": "$.x"}))]
+    {
+        let inbound = json!({"provider": "inlet", "secret": "a-good-secret", key: value});
+        assert_eq!(fault(inbound).key, format!("inbound.{key}"));
+    }
+    let unproved = fault(custom(|inbound| {
+        inbound.remove("secret");
+        inbound.insert("allowUnsigned".to_owned(), json!(true));
+    }));
+    assert_eq!(unproved.key, "inbound.secret");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! `POST /v1/surfaces/{surfaceId}/mapping/test`.
 
+use super::update::merge;
 use super::visible_surface;
-use crate::channel::{self, Channel, HeaderList, Trial};
+use crate::channel::{self, Channel, HeaderList, SpecError, Trial};
 use crate::http::error::{ErrorBody, Problem};
 use crate::http::extract::{Body, Id};
 use crate::http::fields::{Fields, FromFields};
@@ -29,6 +30,9 @@ pub struct MappingTrial {
     /// In place of the surface's own `inbound.map`: an object, or a list of objects.
     #[schema(value_type = Option<Value>)]
     map: Option<Value>,
+    /// In place of keys of the surface's `inbound`, by the rules of PUT. Nothing is kept of it.
+    #[schema(value_type = Option<Object>)]
+    inbound: Option<JsonMap>,
 }
 
 impl FromFields for MappingTrial {
@@ -40,6 +44,7 @@ impl FromFields for MappingTrial {
             payload: fields.value("payload").unwrap_or(Value::Null),
             headers: fields.map("headers"),
             map: fields.value("map"),
+            inbound: fields.map("inbound"),
         }
     }
 }
@@ -74,16 +79,13 @@ pub async fn mapping_test(
     caller.require(Scope::SurfacesRead)?;
     let surface = visible_surface(&state, &caller, id).await?;
     let trial: MappingTrial = body.read()?;
-    let opened = state.sealer.open_map(&surface.inbound, caller.tenant_id, id).map_err(ApiError::internal)?;
+    let merged = merge("inbound", &surface.inbound, trial.inbound.as_ref())?;
+    let opened = state.sealer.open_map(&merged, caller.tenant_id, id).map_err(ApiError::internal)?;
     let mut inbound = with_public_url(opened, &state, id);
-    if surface.inbound.is_empty() {
-        inbound.insert("allowUnsigned".to_owned(), Value::Bool(true));
-    }
     if let Some(map) = &trial.map {
         inbound.insert("map".to_owned(), map.clone());
     }
-    let channel = Channel::compile(&surface.name, &inbound)
-        .map_err(|error| unreadable(vec![Problem { path: error.key, message: error.problem }]))?;
+    let channel = Channel::compile_for_trial(&surface.name, &inbound).map_err(unusable)?;
     read(&channel, &trial, state.now()).map(Json)
 }
 
@@ -96,6 +98,12 @@ fn read(channel: &Channel, trial: &MappingTrial, now: jiff::Timestamp) -> Result
             details.into_iter().map(|one| Problem { path: one.path, message: one.message }).collect(),
         )),
     }
+}
+
+fn unusable(error: SpecError) -> ApiError {
+    let sentence = format!("The settings cannot be used: {error}.");
+    let details = vec![Problem { path: error.key, message: error.problem }];
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "MAPPING_FAILED", sentence).with_details(details)
 }
 
 fn unreadable(details: Vec<Problem>) -> ApiError {

@@ -116,7 +116,7 @@ async fn change(
 }
 
 /// `stored` with the keys of `patch` in place of its own.
-fn merge(path: &str, stored: &JsonMap, patch: Option<&JsonMap>) -> Result<JsonMap, ApiError> {
+pub(super) fn merge(path: &str, stored: &JsonMap, patch: Option<&JsonMap>) -> Result<JsonMap, ApiError> {
     let Some(patch) = patch else { return Ok(stored.clone()) };
     let mut new = patch.clone();
     unmask(path, &mut new, stored)?;

@@ -8,6 +8,7 @@ mod dead_letters;
 mod expectations;
 mod identity;
 mod keys;
+mod language;
 mod media;
 mod outage;
 mod parallel;
