@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes sure that the programs which tests start by themselves are installed: PostgreSQL, Dovecot and Chromium. Installs
-# what is missing where it can (root, apt-get, a network) and says what is skipped where it cannot. It starts
+# Makes sure that the programs which tests start by themselves are installed: PostgreSQL, Dovecot, Chromium, nginx and
+# HAProxy. Installs what is missing where it can (root, apt-get, a network) and says what is skipped where it cannot. It starts
 # nothing, and the packages are kept from starting anything. Never fails.
 set -u
 
@@ -17,10 +17,16 @@ has_chromium() {
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null
 }
 
-missing=""
-has_postgres || missing="$missing postgresql"
-has_dovecot || missing="$missing dovecot-imapd"
-has_chromium || missing="$missing chromium"
+wanting() {
+    missing=""
+    has_postgres || missing="$missing postgresql"
+    has_dovecot || missing="$missing dovecot-imapd"
+    has_chromium || missing="$missing chromium"
+    command -v nginx >/dev/null || missing="$missing nginx"
+    command -v haproxy >/dev/null || missing="$missing haproxy"
+}
+
+wanting
 [ -z "$missing" ] && exit 0
 
 skip() {
@@ -65,13 +71,11 @@ if [ -d /run/systemd/system ]; then
         case $package in
         postgresql) systemctl disable --quiet postgresql 2>/dev/null ;;
         dovecot-imapd) systemctl disable --quiet dovecot.service dovecot.socket 2>/dev/null ;;
+        nginx | haproxy) systemctl disable --quiet "$package" 2>/dev/null ;;
         esac
     done
 fi
 
-missing=""
-has_postgres || missing="$missing postgresql"
-has_dovecot || missing="$missing dovecot-imapd"
-has_chromium || missing="$missing chromium"
+wanting
 [ -z "$missing" ] || skip "apt-get could not install it (see above)"
 exit 0

@@ -12,6 +12,7 @@ mod language;
 mod media;
 mod outage;
 mod parallel;
+mod proxies;
 mod queries;
 mod receive;
 mod simulator;
