@@ -283,13 +283,18 @@ fn attachments(fields: &mut Fields<'_>, message: &mut ChannelMessage) {
         let mut inner = Fields { map, path: &path, faults: Vec::new() };
         let filename = inner.text("filename", NAME_CHARS);
         let content_type = inner.text("contentType", NAME_CHARS);
+        let has_bytes = inner.map.get("base64").is_some_and(|value| !value.is_null());
         let source = match (inner.text("base64", usize::MAX), inner.text("url", 2_048)) {
             (Some(text), _) => decode_base64(&text).map(AttachmentSource::Bytes),
             (None, Some(url)) => is_web_url(&url).then_some(AttachmentSource::Url(url)),
             (None, None) => None,
         };
         if source.is_none() && inner.faults.is_empty() {
-            inner.fault("url", "must be an http or https URL, or base64 must hold the bytes");
+            if has_bytes {
+                inner.fault("base64", "is not base64");
+            } else {
+                inner.fault("url", "must be an http or https URL, or base64 must hold the bytes");
+            }
         }
         let faults = inner.faults;
         fields.faults.extend(faults);

@@ -7,17 +7,29 @@ pub(super) fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     far.filter(|(steps, _)| *steps <= most).min_by_key(|(steps, _)| *steps).map(|(_, word)| word)
 }
 
-/// How many letters have to be put in, taken out or replaced (Levenshtein), case aside.
+/// How many letters have to be put in, taken out, replaced or swapped with their neighbour (optimal string alignment),
+/// case aside.
 fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().map(|letter| letter.to_ascii_lowercase()).collect();
+    let letters = |text: &str| text.chars().map(|letter| letter.to_ascii_lowercase()).collect::<Vec<char>>();
+    let (from, to) = (letters(from), letters(to));
+    let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
+    let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (position, letter) in from.chars().map(|letter| letter.to_ascii_lowercase()).enumerate() {
-        let mut next = vec![position + 1];
-        for ((other, replaced), kept) in to.iter().zip(&row).zip(row.iter().skip(1)) {
-            let put_in = next.last().copied().unwrap_or_default() + 1;
-            next.push((replaced + usize::from(letter != *other)).min(kept + 1).min(put_in));
+    for (line, letter) in from.iter().enumerate() {
+        let mut next = vec![line + 1];
+        for (column, other) in to.iter().enumerate() {
+            let mut least = at(&row, column) + usize::from(letter != other);
+            least = least.min(at(&row, column + 1) + 1).min(at(&next, column) + 1);
+            let is_swap = line > 0
+                && column > 0
+                && from.get(line - 1) == Some(other)
+                && to.get(column - 1) == Some(letter);
+            if is_swap {
+                least = least.min(at(&before, column - 1) + 1);
+            }
+            next.push(least);
         }
-        row = next;
+        before = std::mem::replace(&mut row, next);
     }
     row.last().copied().unwrap_or_default()
 }
@@ -41,6 +53,7 @@ mod tests {
         ] {
             assert_eq!(nearest(written, &keys), meant, "{written}");
         }
+        assert_eq!(nearest("slakc", &["slack", "line"]), Some("slack"));
         assert_eq!(nearest("hmac_sha256", &["hmac-sha1", "hmac-sha256"]), Some("hmac-sha256"));
     }
 }

@@ -2,6 +2,7 @@
 //! compiled into the binary; adding one adds a file in `presets/`.
 
 use super::error::Fault;
+use super::settings::meant;
 use crate::model::JsonMap;
 use serde_json::Value;
 
@@ -19,8 +20,9 @@ pub(super) fn load(name: &str) -> Result<JsonMap, Fault> {
         return Ok(JsonMap::new());
     }
     let Some((_, text)) = PRESETS.iter().find(|(known, _)| *known == name) else {
-        let known: Vec<_> = names().collect();
-        return Err(Fault::new("inbound.provider", format!("must be custom or one of {}", known.join(", "))));
+        let known: Vec<_> = names().chain(["custom"]).collect();
+        let problem = format!("must be one of {}{}", known.join(", "), meant(name, &known));
+        return Err(Fault::new("inbound.provider", problem));
     };
     // A test reads every preset, so that this cannot fail for a released one.
     match toml::from_str(text) {

@@ -2,7 +2,7 @@
 
 use super::error::Fault;
 use super::settings::Table;
-use super::verify::{Secrets, Verifier};
+use super::verify::{Secrets, Verifier, secret_key};
 
 /// A secret that somebody chose; shorter ones are guessed.
 const SECRET_MIN_BYTES: usize = 8;
@@ -13,19 +13,21 @@ const SECRETS_LIMIT: usize = 8;
 pub(super) fn secrets(table: &Table<'_>, issued: bool) -> Result<Secrets, Fault> {
     let mut list: Vec<String> = Vec::new();
     list.extend(table.text("secret")?.map(str::to_owned));
+    let has_single = !list.is_empty();
     list.extend(table.texts("secrets")?.into_iter().map(str::to_owned));
     if list.len() > SECRETS_LIMIT {
         return Err(table.fault("secrets", format!("must be at most {SECRETS_LIMIT}")));
     }
-    for secret in &list {
+    for (position, secret) in list.iter().enumerate() {
+        let key = || secret_key(has_single, position);
         if secret.starts_with("env:") {
-            return Err(table.fault(
-                "secrets",
+            return Err(Fault::new(
+                key(),
                 "names an environment variable that is not set, or not in a configuration file",
             ));
         }
         if secret.trim().is_empty() || (!issued && secret.len() < SECRET_MIN_BYTES) {
-            return Err(table.fault("secrets", format!("must be at least {SECRET_MIN_BYTES} bytes each")));
+            return Err(Fault::new(key(), format!("must be at least {SECRET_MIN_BYTES} bytes")));
         }
     }
     let basic = match (table.text("username")?, table.text("password")?) {
@@ -47,7 +49,7 @@ pub(super) fn secrets(table: &Table<'_>, issued: bool) -> Result<Secrets, Fault>
     }
     let app_id = table.text("appId")?.filter(|id| !id.is_empty()).map(str::to_owned);
     let topics = table.texts("topicArns")?.into_iter().map(str::to_owned).collect();
-    Ok(Secrets { list, basic, public_url, app_id, topics, in_form: false })
+    Ok(Secrets { list, has_single, basic, public_url, app_id, topics, in_form: false })
 }
 
 /// What settings are compiled for.

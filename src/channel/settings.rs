@@ -35,7 +35,15 @@ impl<'a> Table<'a> {
         format!("{}.{key}", self.path)
     }
 
+    /// A fault of `key`. Where the key is not there and one is that nobody knows and that is nearly it, the fault says so.
     pub fn fault(&self, key: &str, problem: impl Into<String>) -> Fault {
+        let (mut problem, read) = (problem.into(), self.read.borrow());
+        let unread = self.map.keys().map(String::as_str).filter(|written| !read.contains(written));
+        if !self.map.contains_key(key)
+            && let Some(near) = nearest(key, &unread.collect::<Vec<_>>())
+        {
+            problem = format!("{problem} ({near} is not known here; is {key} meant?)");
+        }
         Fault::new(self.at(key), problem)
     }
 
@@ -156,7 +164,7 @@ impl<'a> Table<'a> {
 }
 
 /// A question behind an error, where something that is known is nearly what was written.
-fn meant(written: &str, known: &[&str]) -> String {
+pub(super) fn meant(written: &str, known: &[&str]) -> String {
     nearest(written, known).map_or_else(String::new, |near| format!(" (is {near} meant?)"))
 }
 

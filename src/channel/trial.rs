@@ -3,11 +3,15 @@
 
 use super::compile::Channel;
 use super::error::{Detail, Unreadable};
+use super::normalized::Broken;
 use super::record::item_json;
 use super::request::{HeaderList, Received};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
+
+/// Items that cannot be read, of which a trial tells; the others are like them.
+const BROKEN_SHOWN: usize = 20;
 
 /// What a payload would become.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +25,7 @@ pub struct Trial {
 /// Reads `payload`: JSON, or a text with the `Content-Type` of a form or a mail among `headers`.
 ///
 /// # Errors
-/// Where it cannot be read, and why.
+/// Where it cannot be read, and why; of a body of several items each that cannot, however many others can.
 pub fn trial(
     channel: &Channel,
     payload: &Value,
@@ -51,11 +55,23 @@ pub fn trial(
             vec![Detail::new("headers.content-type", "is not taken by this surface")]
         }
     })?;
-    match normalized.broken.into_iter().next() {
-        Some(broken) => Err(broken.details),
-        None => Ok(Trial {
+    let all = normalized.items.len() + normalized.broken.len();
+    if normalized.broken.is_empty() {
+        return Ok(Trial {
             envelopes: normalized.items.iter().map(|(_, item)| item_json(item)).collect(),
             ignored: normalized.ignored,
-        }),
+        });
     }
+    let broken = normalized.broken.into_iter().take(BROKEN_SHOWN);
+    Err(broken.flat_map(|broken| numbered(broken, all > 1)).collect())
+}
+
+/// What is wrong with an item, and, where there are several, which it is: items are counted from 1.
+fn numbered(broken: Broken, is_one_of_several: bool) -> Vec<Detail> {
+    let number = broken.position + 1;
+    let name = |detail: Detail| match is_one_of_several {
+        true => Detail::new(detail.path, format!("{} (item {number})", detail.message)),
+        false => detail,
+    };
+    broken.details.into_iter().map(name).collect()
 }

@@ -18,6 +18,8 @@ use std::borrow::Cow;
 pub(super) struct Secrets {
     /// In the order given; any of them is accepted.
     pub list: Vec<String>,
+    /// The first of the list is the setting `secret`, the others are `secrets`.
+    pub has_single: bool,
     /// `username:password`, where the surface has such a pair.
     pub basic: Option<String>,
     /// The public URL of the surface, for schemes that sign it.
@@ -35,12 +37,18 @@ impl Secrets {
     pub fn none() -> Self {
         Self {
             list: Vec::new(),
+            has_single: false,
             basic: None,
             public_url: None,
             app_id: None,
             topics: Vec::new(),
             in_form: true,
         }
+    }
+
+    /// The setting that the secret at `position` is.
+    pub fn key(&self, position: usize) -> String {
+        secret_key(self.has_single, position)
     }
 }
 
@@ -159,7 +167,7 @@ impl Verifier {
                 let pairs: Vec<String> = secrets.list.iter().chain(&secrets.basic).cloned().collect();
                 if let Some(position) = pairs.iter().position(|pair| !pair.contains(':')) {
                     return Err(Fault::new(
-                        secret_key(position),
+                        secrets.key(position),
                         "must be `username:password` for scheme basic",
                     ));
                 }
@@ -298,8 +306,12 @@ enum Kind {
     None,
 }
 
-fn secret_key(position: usize) -> String {
-    format!("inbound.secrets[{position}]")
+/// Where a surface's secret stands: `secret` comes before `secrets`.
+pub(super) fn secret_key(has_single: bool, position: usize) -> String {
+    match position.checked_sub(usize::from(has_single)) {
+        None => "inbound.secret".to_owned(),
+        Some(position) => format!("inbound.secrets[{position}]"),
+    }
 }
 
 /// The position of the key that fits. Every key is tried, whichever it is: the time does not tell which
@@ -324,7 +336,7 @@ pub(super) fn every_key(
 ) -> Result<Vec<Key>, Fault> {
     let mut keys = Vec::new();
     for (position, secret) in secrets.list.iter().enumerate() {
-        keys.extend(make(secret).map_err(|problem| Fault::new(secret_key(position), problem))?);
+        keys.extend(make(secret).map_err(|problem| Fault::new(secrets.key(position), problem))?);
     }
     if keys.is_empty() && !secrets.in_form {
         return Err(Fault::new("inbound.secret", "is required for this scheme"));

@@ -55,7 +55,7 @@ fn every_wrong_type_is_named_with_its_path() {
             "participant.email",
             "attachments[0].url",
             "attachments[1]",
-            "attachments[2].url"
+            "attachments[2].base64"
         ]
     );
     assert_eq!(details(json!({})), [("content".to_owned(), "is required".to_owned())]);

@@ -26,8 +26,9 @@ fn every_mistake_names_its_key() {
     let cases: &[(&[&str], Value, &str)] = &[
         (&["typo"], json!(1), "inbound.typo"),
         (&["provider"], json!("slck"), "inbound.provider"),
-        (&["secret"], json!("short"), "inbound.secrets"),
-        (&["secret"], json!("env:NOT_SET"), "inbound.secrets"),
+        (&["secret"], json!("short"), "inbound.secret"),
+        (&["secret"], json!("env:NOT_SET"), "inbound.secret"),
+        (&["secrets"], json!(["long-enough", "short"]), "inbound.secrets[1]"),
         (&["secret"], json!(5), "inbound.secret"),
         (&["maxBodyBytes"], json!(0), "inbound.maxBodyBytes"),
         (&["maxBodyBytes"], json!(1e12), "inbound.maxBodyBytes"),
@@ -97,6 +98,13 @@ fn a_surface_without_a_secret_says_so_itself() {
     let open = channel(json!({"provider": "inlet", "allowUnsigned": true}));
     assert_eq!(Post::new("{}").verified(&open), Ok(()));
     assert_eq!(open.warnings().len(), 1);
+    let misspelt = fault(json!({"provider": "inlet", "secert": "a-good-secret"}));
+    assert_eq!(misspelt.key, "inbound.secret");
+    assert!(misspelt.problem.ends_with("(secert is not known here; is secret meant?)"), "{misspelt}");
+    let misspelt = fault(set(&["verify"], &json!({"scheme": "static", "headr": "X"})));
+    assert_eq!(misspelt.key, "inbound.verify.header");
+    assert!(misspelt.problem.ends_with("(headr is not known here; is header meant?)"), "{misspelt}");
+    assert!(fault(json!({"provider": "slakc"})).problem.ends_with("(is slack meant?)"));
     let closed = fault(custom(|inbound| {
         inbound.insert("verify".to_owned(), json!({"scheme": "none"}));
     }));

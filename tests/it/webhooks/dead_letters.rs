@@ -64,6 +64,13 @@ async fn a_trial_writes_nothing_and_names_what_is_wrong() {
     let wrong = world.post(&test, &json!({"payload": {"content": 1}})).await;
     assert_eq!(wrong.expect_error(422), "MAPPING_FAILED");
     assert_eq!(wrong.json()["details"][0]["path"], "content");
+    let several = json!([{"content": "x"}, {"content": 1}, {"subject": "s"}]);
+    let wrong = world.post(&test, &json!({"payload": several})).await;
+    assert_eq!(wrong.expect_error(422), "MAPPING_FAILED");
+    let told: Vec<String> =
+        wrong.json()["details"].as_array().unwrap().iter().map(|it| it["message"].to_string()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("(item 2)") && told[1].contains("(item 3)"), "{told:?}");
     let wrong = world.post(&test, &json!({"payload": {}, "map": {"thread": "$["}})).await;
     assert_eq!(wrong.expect_error(422), "MAPPING_FAILED");
     assert_eq!(wrong.json()["details"][0]["path"], "inbound.map.thread");

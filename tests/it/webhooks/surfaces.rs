@@ -84,7 +84,7 @@ async fn mistakes_are_told_with_their_path() {
         ),
         (
             json!({"name": "x", "type": "webhook", "inbound": {"provider": "inlet", "secret": "env:HOME"}}),
-            vec!["inbound.secrets"],
+            vec!["inbound.secret"],
         ),
     ];
     for (body, paths) in cases {
