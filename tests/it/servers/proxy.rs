@@ -4,6 +4,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -16,10 +17,14 @@ pub struct Proxy {
     _folder: TempDir,
 }
 
-/// A port of the loopback interface that nobody listens on.
+/// A port of the loopback interface that nobody listens on, and that no connection gets by itself while its server is down:
+/// it is below those that the system gives out (32768 and more).
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it has an address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id() % 10_000;
+    let ports = std::iter::repeat_with(|| 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000);
+    let mut ports = ports.take(12_000).map(|port| u16::try_from(port).expect("below 32,000"));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// The indented block of `docs/operations.md` that begins with `first`.
