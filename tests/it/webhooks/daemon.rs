@@ -90,6 +90,14 @@ impl Daemon {
         }
     }
 
+    /// The sum of those figures of `/metrics` that begin with `name` and have `label`.
+    pub async fn figures_with(&self, name: &str, label: &str) -> f64 {
+        let text =
+            self.client.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap();
+        let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
     /// One figure of `/metrics`; 0 where it is not there.
     pub async fn figure(&self, name: &str) -> f64 {
         let text =
