@@ -1,14 +1,15 @@
-//! How much of the database SQLite's writer keeps in memory: much while much is written, because a batch touches pages all
-//! over the indexes, and little otherwise, because a worker that only waits should cost little.
+//! The writer's share of SQLite's page cache: large while much is written, because a batch touches pages all over the
+//! indexes, and small otherwise, because a worker that only waits should cost little. The shares of all connections
+//! make up one cache (see `READER_CACHE_KIB`).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The cache of a quiet writer, in KiB: some 500 pages, where a single message touches about 60.
-pub(super) const QUIET_KIB: u32 = 4 * 1_024;
+/// The share of a quiet writer, in KiB: some 130 pages, where a single message touches about 60.
+pub(super) const QUIET_KIB: u32 = 1_024;
 /// That of a busy one.
-const BUSY_KIB: u32 = 32 * 1_024;
+const BUSY_KIB: u32 = 40 * 1_024;
 /// Rows within [`SPAN`] that make a writer busy: about 200 messages. What comes more slowly has time to read its pages.
 const BUSY_ROWS: usize = 4_000;
 const SPAN: Duration = Duration::from_secs(1);
