@@ -4,8 +4,8 @@
 use super::Shared;
 use super::failure::Failure;
 use super::seats::Seats;
-use super::settings::{Account, Proof};
-use super::token::{TokenError, Tokens};
+use super::settings::{Account, OAuth2, Proof};
+use super::token::{Fresh, TokenError, Tokens};
 use crate::ids::{SurfaceId, TenantId};
 use crate::imap::{Auth, Error, ErrorClass, Network, Session};
 use crate::store::StoreError;
@@ -63,14 +63,10 @@ impl Connector {
     pub async fn open_with(&self, shared: &Shared, network: &Network) -> Result<Opened, Failure> {
         let at = Instant::now();
         let mut renew_at = at + SESSION_LIFE;
-        let auth = match (&self.account.proof, &self.tokens) {
-            (Proof::Password(password), _) => Auth::Password(password.clone()),
-            (Proof::OAuth2(_), None) => return Err(TokenError::Url("it was not stored".into()).into()),
-            (Proof::OAuth2(_), Some(tokens)) => {
-                let fresh = tokens.fresh(network).await?;
-                if let Some(rotated) = &fresh.rotated {
-                    self.keep_refresh_token(shared, rotated).await?;
-                }
+        let auth = match &self.account.proof {
+            Proof::Password(password) => Auth::Password(password.clone()),
+            Proof::OAuth2(_) => {
+                let fresh = self.access_token(shared, network).await?;
                 renew_at = renew_at.min(fresh.until);
                 Auth::Bearer { token: fresh.token, mechanism: None }
             }
@@ -80,6 +76,43 @@ impl Connector {
             self.note(error).await;
         }
         Ok(Opened { session: opened?, at, renew_at })
+    }
+
+    /// An access token. A refresh token that the endpoint gives in place of the stored one is stored.
+    pub async fn access_token(&self, shared: &Shared, network: &Network) -> Result<Fresh, Failure> {
+        let missing = || TokenError::Url("it was not stored".into());
+        let tokens = self.tokens.as_ref().ok_or_else(missing)?;
+        if tokens.are_due().await {
+            self.follow_stored(shared, tokens).await?;
+        }
+        let fresh = tokens.fresh(network).await?;
+        if let Some(rotated) = &fresh.rotated {
+            self.keep_refresh_token(shared, rotated).await?;
+            tokens.kept(rotated).await;
+        }
+        Ok(fresh)
+    }
+
+    /// Whether its tokens are got with `oauth`, as far as that is stored.
+    pub async fn has_tokens_of(&self, shared: &Shared, oauth: &OAuth2) -> Result<bool, Failure> {
+        let Some(tokens) = &self.tokens else { return Ok(false) };
+        self.follow_stored(shared, tokens).await?;
+        Ok(tokens.are_of(oauth).await)
+    }
+
+    /// Another process may have replaced the refresh token.
+    async fn follow_stored(&self, shared: &Shared, tokens: &Tokens) -> Result<(), Failure> {
+        let (tenant, surface) = (self.tenant_id, self.surface_id);
+        let parts = &shared.parts;
+        let stored = parts.store.get_mailbox(tenant, surface).await?;
+        let Some(stored) = stored.filter(|stored| stored.revision == self.revision) else { return Ok(()) };
+        let sealed = stored.settings.get("auth").and_then(|auth| auth.get("refreshToken"));
+        let Some(sealed) = sealed.and_then(serde_json::Value::as_str) else { return Ok(()) };
+        // A key that is gone is told where all settings are opened.
+        if let Ok(opened) = parts.sealer.open(sealed, tenant, surface, "auth.refreshToken") {
+            tokens.follow(opened).await;
+        }
+        Ok(())
     }
 
     /// A token that the server calls bad is not shown again.

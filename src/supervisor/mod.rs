@@ -5,6 +5,7 @@
 //! stands in the store ([`crate::store::imap`]); a wake-up carries no data, so a start, a stop, a crash and a second
 //! worker are the same case. Reading a mailbox is [`crate::imap::poll`]'s, storing `ingest`'s.
 
+mod access;
 mod act;
 mod audit;
 pub mod backoff;
@@ -28,6 +29,7 @@ mod token;
 mod trigger;
 mod worker;
 
+pub use access::Access;
 pub use audit::MailboxAudit;
 pub use identity::Identity;
 pub use live::Connection;

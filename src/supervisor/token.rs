@@ -58,18 +58,27 @@ pub struct Tokens {
     cached: tokio::sync::Mutex<Cached>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Cached {
     token: Option<(SecretString, Instant)>,
-    refresh_token: Option<SecretString>,
+    /// The newest.
+    refresh_token: SecretString,
+    /// It took the place of the stored one, and is not stored yet.
+    is_unkept: bool,
 }
 
-/// A token, and the refresh token that takes the old one's place, if the endpoint gave one.
+impl Cached {
+    fn unkept(&self) -> Option<SecretString> {
+        self.is_unkept.then(|| self.refresh_token.clone())
+    }
+}
+
+/// A token, and the refresh token that takes the stored one's place, if the endpoint gave one.
 #[derive(Debug)]
 pub struct Fresh {
     /// The access token.
     pub token: SecretString,
-    /// To be stored instead of the old one.
+    /// To be stored instead of the old one; told again until [`Tokens::kept`] says that it is.
     pub rotated: Option<SecretString>,
     /// Until when it is used.
     pub until: Instant,
@@ -93,7 +102,9 @@ impl Tokens {
     /// Tokens got with `oauth`.
     #[must_use]
     pub fn new(oauth: OAuth2) -> Self {
-        Self { oauth, cached: tokio::sync::Mutex::default() }
+        let refresh_token = oauth.refresh_token.clone();
+        let cached = Cached { token: None, refresh_token, is_unkept: false };
+        Self { oauth, cached: tokio::sync::Mutex::new(cached) }
     }
 
     /// A token that lasts at least five minutes more. All mailboxes of the account share it.
@@ -105,10 +116,9 @@ impl Tokens {
         if let Some((token, until)) = &cached.token
             && Instant::now() < *until
         {
-            return Ok(Fresh { token: token.clone(), rotated: None, until: *until });
+            return Ok(Fresh { token: token.clone(), rotated: cached.unkept(), until: *until });
         }
-        let refresh_token = cached.refresh_token.as_ref().unwrap_or(&self.oauth.refresh_token).clone();
-        let asking = ask(&self.oauth, &refresh_token, network);
+        let asking = ask(&self.oauth, &cached.refresh_token, network);
         let granted = tokio::time::timeout(LIMIT, asking).await.map_err(|_| {
             TokenError::Unreachable(format!("no answer within {} seconds", LIMIT.as_secs()))
         })??;
@@ -119,20 +129,56 @@ impl Tokens {
         let token = SecretString::from(granted.access_token);
         let until = Instant::now() + life.saturating_sub(EARLY).max(Duration::from_secs(30));
         cached.token = Some((token.clone(), until));
-        let rotated = granted
-            .refresh_token
-            .filter(|new| !new.is_empty() && new != refresh_token.expose_secret())
-            .map(SecretString::from);
-        if rotated.is_some() {
-            cached.refresh_token.clone_from(&rotated);
+        let is_new = |given: &String| !given.is_empty() && given != cached.refresh_token.expose_secret();
+        if let Some(rotated) = granted.refresh_token.filter(is_new) {
+            cached.refresh_token = rotated.into();
+            cached.is_unkept = true;
         }
-        Ok(Fresh { token, rotated, until })
+        Ok(Fresh { token, rotated: cached.unkept(), until })
+    }
+
+    /// Whether the next token has to be asked for.
+    pub async fn are_due(&self) -> bool {
+        self.cached.lock().await.token.as_ref().is_none_or(|(_, until)| Instant::now() >= *until)
+    }
+
+    /// `refresh_token` is stored now.
+    pub async fn kept(&self, refresh_token: &SecretString) {
+        let mut cached = self.cached.lock().await;
+        if is_same(&cached.refresh_token, refresh_token) {
+            cached.is_unkept = false;
+        }
+    }
+
+    /// The next token is got with `stored`, the stored refresh token: another process may have replaced it. Not so while a
+    /// newer one waits to be stored.
+    pub async fn follow(&self, stored: SecretString) {
+        let mut cached = self.cached.lock().await;
+        if !cached.is_unkept {
+            cached.refresh_token = stored;
+        }
+    }
+
+    /// Whether these are what `oauth` would get, be it with the first refresh token or the newest.
+    pub async fn are_of(&self, oauth: &OAuth2) -> bool {
+        let place = |it: &OAuth2| {
+            let secret = it.client_secret.as_ref().map(|secret| secret.expose_secret().to_owned());
+            (it.token_url.clone(), it.client_id.clone(), secret, it.scope.clone())
+        };
+        let given = &oauth.refresh_token;
+        let is_known = is_same(given, &self.oauth.refresh_token)
+            || is_same(given, &self.cached.lock().await.refresh_token);
+        is_known && place(oauth) == place(&self.oauth)
     }
 
     /// The token was refused: the next one is a new one.
     pub async fn forget(&self) {
         self.cached.lock().await.token = None;
     }
+}
+
+fn is_same(one: &SecretString, other: &SecretString) -> bool {
+    one.expose_secret() == other.expose_secret()
 }
 
 async fn ask(oauth: &OAuth2, refresh_token: &SecretString, network: &Network) -> Result<Granted, TokenError> {

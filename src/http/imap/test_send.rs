@@ -8,11 +8,17 @@ use crate::http::fields::{Fields, FromFields};
 use crate::http::{ApiError, AppState, Caller, Scope};
 use crate::ids::SurfaceId;
 use crate::limits::NAME_CHARS;
+use crate::secret::MASK;
+use crate::supervisor::settings::{Account, Proof};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
+
+/// Message submission (RFC 6409 section 3.1).
+const DEFAULT_PORT: u16 = 587;
 
 /// What to send with, and to whom.
 #[derive(Debug, Clone, ToSchema)]
@@ -36,9 +42,10 @@ pub struct TestSendBody {
     /// Login name.
     #[schema(min_length = 1)]
     smtp_username: String,
-    /// Password.
-    #[schema(min_length = 1)]
-    smtp_password: String,
+    /// Password. Left out or masked: what is stored for the surface, where `smtpHost`, `smtpPort` and `smtpUsername` are the stored ones;
+    /// where that is no password but `auth`, its access token.
+    #[schema(nullable, min_length = 1)]
+    smtp_password: Option<String>,
     /// TLS from the first byte; by default for port 465. Else STARTTLS.
     #[schema(nullable)]
     smtp_secure: Option<bool>,
@@ -53,7 +60,7 @@ impl FromFields for TestSendBody {
             smtp_host: host(fields, "smtpHost", true).unwrap_or_default(),
             smtp_port: port(fields, "smtpPort"),
             smtp_username: fields.required_text("smtpUsername", 4_096),
-            smtp_password: fields.required_text("smtpPassword", 4_096),
+            smtp_password: fields.text("smtpPassword", 4_096).filter(|text| !text.is_empty() && text != MASK),
             smtp_secure: fields.boolean("smtpSecure"),
         }
     }
@@ -89,13 +96,17 @@ pub async fn test_send(
     caller.require(Scope::MessagingWrite)?;
     email_surface(&state, &caller, id).await?;
     let body: TestSendBody = body.read()?;
-    let port = body.smtp_port.unwrap_or(587);
+    let port = body.smtp_port.unwrap_or(DEFAULT_PORT);
+    let proof = match &body.smtp_password {
+        Some(password) => smtp::Proof::Password(password.as_str().into()),
+        None => stored_proof(&state, &caller, id, &body).await?,
+    };
     let server = Server {
         host: body.smtp_host,
         port,
         is_secure: body.smtp_secure.unwrap_or(port == 465),
         username: body.smtp_username,
-        proof: smtp::Proof::Password(body.smtp_password.into()),
+        proof,
     };
     let domain = body.from_address.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
     let message_id = format!("{}@{domain}", state.ids.next::<uuid::Uuid>());
@@ -106,8 +117,40 @@ pub async fn test_send(
         message_id: &message_id,
         sent_at: state.now(),
     };
-    smtp::send(&server, &state.smtp, &draft)
-        .await
-        .map_err(|error| ApiError::new(StatusCode::BAD_GATEWAY, "SMTP_FAILED", error.to_string()))?;
+    smtp::send(&server, &state.smtp, &draft).await.map_err(|error| failed(error.to_string()))?;
     Ok(Json(Sent { success: true, message_id }))
+}
+
+/// What is stored for the surface; shown to no other server than the stored one.
+async fn stored_proof(
+    state: &AppState,
+    caller: &Caller,
+    id: SurfaceId,
+    body: &TestSendBody,
+) -> Result<smtp::Proof, ApiError> {
+    let missing = || {
+        let why = "is required: none is stored for this smtpHost, smtpPort and smtpUsername";
+        ApiError::invalid_field("smtpPassword", why)
+    };
+    let tenant = caller.tenant_id;
+    let stored = state.store.get_mailbox(tenant, id).await?.ok_or_else(missing)?;
+    let settings = state.sealer.open_map(&stored.settings, tenant, id).map_err(ApiError::internal)?;
+    let is = |name: &str, given: Value| settings.get(name) == Some(&given);
+    let port = body.smtp_port.unwrap_or(DEFAULT_PORT);
+    let is_stored = is("smtpHost", body.smtp_host.as_str().into()) && is("smtpPort", port.into());
+    if !is_stored || !is("smtpUsername", body.smtp_username.as_str().into()) {
+        return Err(missing());
+    }
+    if let Some(password) = settings.get("smtpPassword").and_then(Value::as_str) {
+        return Ok(smtp::Proof::Password(password.into()));
+    }
+    let account = Account::read(tenant, id, settings).map_err(ApiError::internal)?;
+    let Proof::OAuth2(oauth) = &account.proof else { return Err(missing()) };
+    let access = state.supervisor.access(tenant, id, oauth).await;
+    let token = access.token().await.map_err(|failure| failed(failure.words))?;
+    Ok(smtp::Proof::Token(token))
+}
+
+fn failed(words: String) -> ApiError {
+    ApiError::new(StatusCode::BAD_GATEWAY, "SMTP_FAILED", words)
 }

@@ -9,7 +9,7 @@ use crate::ids::SurfaceId;
 use crate::imap;
 use crate::model::JsonMap;
 use crate::secret::keep_masked;
-use crate::supervisor::Tokens;
+use crate::supervisor::Access;
 use crate::supervisor::settings::{Account, Proof};
 use axum::Json;
 use axum::extract::State;
@@ -48,7 +48,8 @@ impl Verdict {
     }
 }
 
-/// Tries the logins. A masked secret stands for the stored one.
+/// Tries the logins. A masked secret stands for the stored one. A refresh token that the token endpoint replaces is kept where
+/// it is the stored one; of one that is not, the old one is all there is.
 #[utoipa::path(
     post, path = "/v1/messaging/imap/{surfaceId}/verify", tag = "imap",
     params(("surfaceId" = String, Path, description = "A surface of type email")),
@@ -75,13 +76,13 @@ pub async fn verify(
     let settings = state.sealer.open_map(&settings, caller.tenant_id, id).map_err(ApiError::internal)?;
     let account = Account::read(caller.tenant_id, id, settings.clone()).map_err(ApiError::internal)?;
     // One for both: an endpoint may take a refresh token only once.
-    let tokens = match &account.proof {
-        Proof::OAuth2(oauth) => Some(Tokens::new(oauth.clone())),
+    let access = match &account.proof {
+        Proof::OAuth2(oauth) => Some(state.supervisor.access(caller.tenant_id, id, oauth).await),
         Proof::Password(_) => None,
     };
     let (imap, smtp) = tokio::join!(
-        within_limit(verify_imap(&state, &account, tokens.as_ref())),
-        within_limit(verify_smtp(&state, &settings, tokens.as_ref())),
+        within_limit(verify_imap(&state, &account, access.as_ref())),
+        within_limit(verify_smtp(&state, &settings, access.as_ref())),
     );
     Ok(Json(Verified { imap: Verdict::of(imap), smtp: Verdict::of(smtp) }))
 }
@@ -91,11 +92,11 @@ async fn within_limit(trying: impl Future<Output = Result<(), String>>) -> Resul
     timeout(LIMIT, trying).await.unwrap_or_else(|_| late())
 }
 
-async fn verify_imap(state: &AppState, account: &Account, tokens: Option<&Tokens>) -> Result<(), String> {
+async fn verify_imap(state: &AppState, account: &Account, access: Option<&Access>) -> Result<(), String> {
     let network = &state.supervisor.parts().network;
     let auth = match &account.proof {
         Proof::Password(password) => imap::Auth::Password(password.clone()),
-        Proof::OAuth2(_) => imap::Auth::Bearer { token: fresh_token(state, tokens).await?, mechanism: None },
+        Proof::OAuth2(_) => imap::Auth::Bearer { token: fresh_token(access).await?, mechanism: None },
     };
     let opened = imap::Session::open(&account.target(auth), network).await;
     let mut session = opened.map_err(|error| error.to_string())?;
@@ -117,21 +118,20 @@ async fn verify_imap(state: &AppState, account: &Account, tokens: Option<&Tokens
     Ok(())
 }
 
-async fn verify_smtp(state: &AppState, settings: &JsonMap, tokens: Option<&Tokens>) -> Result<(), String> {
+async fn verify_smtp(state: &AppState, settings: &JsonMap, access: Option<&Access>) -> Result<(), String> {
     if !settings.contains_key("smtpHost") {
         return Ok(());
     }
     let password = settings.get("smtpPassword").and_then(Value::as_str);
     let proof = match password {
         Some(password) => smtp::Proof::Password(password.into()),
-        None => smtp::Proof::Token(fresh_token(state, tokens).await?),
+        None => smtp::Proof::Token(fresh_token(access).await?),
     };
     let server = Server::of_settings(settings, proof).ok_or("The SMTP settings are not complete.")?;
     smtp::verify(&server, &state.smtp).await.map_err(|error| error.to_string())
 }
 
-async fn fresh_token(state: &AppState, tokens: Option<&Tokens>) -> Result<SecretString, String> {
-    let tokens = tokens.ok_or("There is neither a password nor auth.")?;
-    let network = &state.supervisor.parts().network;
-    Ok(tokens.fresh(network).await.map_err(|error| error.to_string())?.token)
+async fn fresh_token(access: Option<&Access>) -> Result<SecretString, String> {
+    let access = access.ok_or("There is neither a password nor auth.")?;
+    access.token().await.map_err(|failure| failure.words)
 }

@@ -9,6 +9,7 @@ use inlet::imap::{Limits, Network, tls_config};
 use inlet::supervisor::Tokens;
 use inlet::supervisor::settings::OAuth2;
 use reqwest::Method;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -135,6 +136,85 @@ async fn a_refresh_token_that_is_replaced_is_kept_over_a_new_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_that_is_replaced_while_verifying_is_kept() {
+    let rotated = json!({"access_token": "t1", "expires_in": 3600, "refresh_token": "refresh-2"}).to_string();
+    let tokens = TokenServer::start(&[(200, &granted("t1")), (200, &rotated), (200, &granted("t1"))]).await;
+    let office = office_with(&["t1"]).await;
+    office.start(oauth(&tokens)).await;
+    office.poll().await;
+    assert_eq!(office.call(Method::POST, "stop", Some(&json!({}))).await.0, 200);
+    office.server.wait_until("the end", |state| state.open == 0).await;
+    let mut masked = oauth(&tokens);
+    masked["auth"]["refreshToken"] = json!("********");
+    masked["auth"]["clientSecret"] = json!("********");
+    let verified = office.call(Method::POST, "verify", Some(&office.settings(masked.clone()))).await.1;
+    assert_eq!((&verified["imap"]["success"], tokens.requests().len()), (&json!(true), 2), "{verified}");
+    office.start(masked).await;
+    office.poll().await;
+    let asked = tokens.requests();
+    assert!(asked[1].contains("refresh_token=refresh-1"), "{asked:?}");
+    assert!(
+        asked[2].contains("refresh_token=refresh-2"),
+        "the first one is worth nothing any more: {asked:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verifying_stored_settings_takes_the_token_that_the_mailbox_has() {
+    let tokens = TokenServer::start(&[(200, &granted("t1"))]).await;
+    let office = office_with(&["t1"]).await;
+    office.start(oauth(&tokens)).await;
+    office.poll().await;
+    let verified = office.call(Method::POST, "verify", Some(&office.settings(oauth(&tokens)))).await.1;
+    assert_eq!(verified["imap"]["success"], true, "{verified}");
+    assert_eq!(tokens.requests().len(), 1, "an endpoint may take a refresh token only once");
+    let mut others = oauth(&tokens);
+    others["auth"]["refreshToken"] = json!("another");
+    office.call(Method::POST, "verify", Some(&office.settings(others))).await;
+    assert!(tokens.requests()[1].contains("refresh_token=another"), "what is given counts");
+    office.poll().await;
+    assert_eq!(tokens.requests().len(), 2, "and changes nothing for the mailbox");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_mail_is_sent_with_the_stored_password_or_token_but_only_to_the_stored_server() {
+    let tokens = TokenServer::start(&[(200, &granted("t1"))]).await;
+    let office = office_with(&["t1"]).await;
+    let (port, heard) = mail_sink("250-AUTH PLAIN XOAUTH2\r\n");
+    let body = |port: u16| {
+        json!({"fromAddress": "desk@example.org", "to": "ann@example.org", "smtpHost": "127.0.0.1", "smtpPort": port,
+            "smtpUsername": "desk"})
+    };
+    let (status, refused) = office.call(Method::POST, "test-send", Some(&body(port))).await;
+    assert_eq!((status, &refused["details"][0]["path"]), (400, &json!("smtpPassword")), "{refused}");
+
+    let smtp = json!({"smtpHost": "127.0.0.1", "smtpPort": port, "smtpUsername": "desk"});
+    let mut settings = oauth(&tokens);
+    settings.as_object_mut().unwrap().extend(smtp.as_object().unwrap().clone());
+    office.start(settings).await;
+    let (status, sent) = office.call(Method::POST, "test-send", Some(&body(port))).await;
+    assert_eq!((status, &sent["success"]), (200, &json!(true)), "{sent}");
+    let heard = heard.recv_timeout(Duration::from_secs(10)).unwrap();
+    let shown = heard.split("AUTH XOAUTH2 ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let shown = base64::engine::general_purpose::STANDARD.decode(shown).unwrap();
+    assert_eq!(shown, b"user=desk\x01auth=Bearer t1\x01\x01");
+    assert!(heard.contains("RCPT TO:<ann@example.org>"), "{heard}");
+
+    let (elsewhere, stolen) = mail_sink("250-AUTH PLAIN XOAUTH2\r\n");
+    let (status, refused) = office.call(Method::POST, "test-send", Some(&body(elsewhere))).await;
+    assert_eq!((status, &refused["details"][0]["path"]), (400, &json!("smtpPassword")), "{refused}");
+    stolen.recv_timeout(Duration::from_millis(100)).unwrap_err();
+
+    let (port, heard) = mail_sink("250-AUTH PLAIN\r\n");
+    office.start(json!({"smtpHost": "127.0.0.1", "smtpPort": port, "smtpUsername": "desk", "smtpPassword": "secret"})).await;
+    let mut masked = body(port);
+    masked["smtpPassword"] = json!("********");
+    assert_eq!(office.call(Method::POST, "test-send", Some(&masked)).await.0, 200);
+    let heard = heard.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert!(heard.contains("AUTH PLAIN AGRlc2sAc2VjcmV0"), "{heard}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sending_takes_the_token_of_the_mailbox_and_no_password() {
     let tokens = TokenServer::start(&[(200, &granted("t1")), (400, r#"{"error": "invalid_grant"}"#)]).await;
     let office = office_with(&["t1"]).await;
@@ -185,4 +265,34 @@ async fn c02_c16_a_token_is_used_until_five_minutes_before_its_end() {
     tokens.forget().await;
     tokens.fresh(&network).await.unwrap();
     assert_eq!(endpoint.requests().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_refresh_token_is_told_until_it_is_kept_and_a_stored_one_is_followed() {
+    crate::mailbox::world::provide_tls();
+    let network = Network {
+        allow_private_hosts: true,
+        allow_plaintext: false,
+        tls: tls_config(&[]).unwrap_or_else(|_| panic!("this machine has no certificates")),
+        limits: Limits::default(),
+    };
+    let rotated = json!({"access_token": "t1", "expires_in": 3600, "refresh_token": "r2"}).to_string();
+    let endpoint = TokenServer::start(&[(200, &rotated), (200, &granted("t2"))]).await;
+    let tokens = Tokens::new(OAuth2 {
+        token_url: endpoint.url.clone(),
+        client_id: "c".to_owned(),
+        client_secret: None,
+        refresh_token: "r1".into(),
+        scope: None,
+    });
+    let next = async || tokens.fresh(&network).await.unwrap().rotated.map(|it| it.expose_secret().to_owned());
+    assert_eq!(next().await.as_deref(), Some("r2"));
+    tokens.follow("r1".into()).await;
+    assert_eq!(next().await.as_deref(), Some("r2"), "a store that was away is told again");
+    tokens.kept(&"r2".into()).await;
+    assert_eq!(next().await, None);
+    tokens.follow("r3".into()).await;
+    tokens.forget().await;
+    assert_eq!(next().await, None);
+    assert!(endpoint.requests()[1].contains("refresh_token=r3"), "{:?}", endpoint.requests());
 }
