@@ -25,7 +25,8 @@ const PING: Duration = Duration::from_secs(15);
 
 /// Streams events after a cursor, without one from the first that is kept; then goes on as they happen.
 ///
-/// Each frame has the event's id, its type, and `{id, type, timestamp, data}` as JSON.
+/// Each frame has the event's id, its type, and `{id, type, timestamp, data}` as JSON; with `backfill: true` where it tells of
+/// history: mail that was there before the mailbox was started, which nobody should answer.
 #[utoipa::path(
     get, path = "/v1/events", tag = "events",
     params(
@@ -139,6 +140,12 @@ async fn body_of(state: &AppState, caller: &Caller, event: &Event) -> Result<Opt
         ),
         EventKind::SurfaceError => Some(json!({ "surface": { "id": event.surface_id } })),
     };
-    let body = |data| json!({ "id": event.id, "type": event.kind.as_str(), "timestamp": event.created_at, "data": data });
+    let body = |data| {
+        let mut body = json!({ "id": event.id, "type": event.kind.as_str(), "timestamp": event.created_at, "data": data });
+        if let Some(body) = body.as_object_mut().filter(|_| event.backfill) {
+            body.insert("backfill".to_owned(), true.into());
+        }
+        body
+    };
     Ok(data.map(body))
 }

@@ -2,9 +2,9 @@
 
 use super::office::{Office, mail};
 use crate::servers::scripted::{Act, Heard, Scripted};
-use crate::servers::worker::{Engine, on_both_stores};
+use crate::servers::worker::{Engine, KEY, on_both_stores};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -36,6 +36,31 @@ async fn b25_mail_is_stored_within_a_second_of_its_delivery(engine: Engine) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_of_history_are_marked_and_those_of_new_mail_are_not() {
+    let office = office().await;
+    office.server.put("INBOX", mail(1));
+    office.start(json!({})).await;
+    office.wait_for(1).await;
+    office.wait_until("IDLE", |status| status["connection"] == "idle").await;
+    office.server.deliver("INBOX", mail(2));
+    office.wait_for(2).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut feed = client.get(format!("{}/v1/events", office.url())).bearer_auth(KEY).send().await.unwrap();
+    let mut text = String::new();
+    while text.matches("event: message.created").count() < 2 || !text.ends_with("\n\n") {
+        let chunk = tokio::time::timeout(Duration::from_secs(20), feed.chunk()).await.unwrap().unwrap();
+        text.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
+    }
+    let events = text.lines().filter_map(|line| line.strip_prefix("data:"));
+    let events = events.map(|data| serde_json::from_str::<Value>(data).unwrap());
+    let marks: Vec<Value> = events
+        .filter(|event| event["type"] == "message.created")
+        .map(|event| event["backfill"].clone())
+        .collect();
+    assert_eq!(marks, [json!(true), Value::Null]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a11_an_arrival_is_found_though_the_count_of_mails_stays() {
     let office = office().await;
     office.server.put("INBOX", mail(1));
@@ -53,7 +78,7 @@ async fn b04_b09_a_server_that_refuses_idle_is_polled_and_status_says_so() {
     office.server.hook(|heard| (heard.command == "IDLE").then(|| Act::Say("$ NO not here\r\n".to_owned())));
     office.start(json!({})).await;
     office.poll().await;
-    let refused = |status: &serde_json::Value| status["mailboxes"]["INBOX"]["waitsFor"] == "idle_refused";
+    let refused = |status: &Value| status["mailboxes"]["INBOX"]["waitsFor"] == "idle_refused";
     let status = office.wait_until("a refusal", refused).await;
     assert_eq!(status["connection"], "closed");
     assert!(status["explanation"].as_str().unwrap().contains("refused IDLE"), "{status}");
@@ -128,7 +153,7 @@ async fn c09_a_server_with_too_many_connections_is_left_alone_for_a_while() {
         heard.command.starts_with("LOGIN").then_some(Act::Say(refusal))
     });
     office.start(json!({})).await;
-    let throttled = |status: &serde_json::Value| status["errorClass"] == "throttle";
+    let throttled = |status: &Value| status["errorClass"] == "throttle";
     let status = office.wait_until("a throttle", throttled).await;
     let next: jiff::Timestamp = status["nextPollAt"].as_str().unwrap().parse().unwrap();
     let last: jiff::Timestamp = status["lastPollAt"].as_str().unwrap().parse().unwrap();
@@ -307,7 +332,7 @@ async fn what_cannot_be_done_after_storing_holds_up_no_mail() {
     office.start(json!({"onStored": {"moveTo": "Done"}})).await;
     office.server.put("INBOX", mail(1));
     office.poll().await;
-    let remarked = |status: &serde_json::Value| status["mailboxes"]["INBOX"]["remark"].is_string();
+    let remarked = |status: &Value| status["mailboxes"]["INBOX"]["remark"].is_string();
     let status = office.wait_until("a remark", remarked).await;
     assert_eq!(status["lastError"], json!(null));
     office.wait_until("IDLE", |status| status["connection"] == "idle").await;
@@ -361,8 +386,7 @@ async fn b22_a_server_that_takes_logins_and_closes_is_not_asked_again_and_again(
     office.start(json!({})).await;
     office.server.wait_until("two logins", |state| state.logins.len() == 2).await;
     // The second short life is followed by 40 seconds of quiet.
-    let waits =
-        |status: &serde_json::Value| status["connection"] == "backoff" && status["nextPollAt"].is_string();
+    let waits = |status: &Value| status["connection"] == "backoff" && status["nextPollAt"].is_string();
     let status = office.wait_until("a pause", waits).await;
     assert_eq!(office.server.logins(), 2);
     let next: jiff::Timestamp = status["nextPollAt"].as_str().unwrap().parse().unwrap();
