@@ -193,7 +193,7 @@ mod tests {
         ConversationId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0003));
 
     #[test]
-    fn a_token_comes_back_whatever_case_it_is_written_in() {
+    fn g08_a_token_comes_back_whatever_case_it_is_written_in() {
         let ours = tokens(1);
         let address = ours.address("Help+desk@us.example", CONVERSATION).unwrap();
         assert!(address.starts_with("Help+") && address.ends_with("@us.example"), "{address}");
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn no_other_text_is_a_token() {
+    fn g08_no_other_text_is_a_token() {
         let ours = tokens(1);
         let address = ours.address("help@us.example", CONVERSATION).unwrap();
         let id = ours.message_id("us.example", CONVERSATION, [7; 8]).unwrap();

@@ -35,5 +35,6 @@ mod evidence;
 mod listing;
 mod office;
 mod operation;
+mod outages;
 mod threads;
 mod tokens;

@@ -15,19 +15,25 @@ pub struct Office {
     pub server: Scripted,
     daemon: Daemon,
     client: Client,
-    _place: Place,
+    /// Where its store is.
+    pub place: Place,
 }
 
 impl Office {
     /// A daemon with an email surface that is not yet configured; `None` where the store is not there.
     pub async fn open(engine: Engine) -> Option<Self> {
+        Self::open_with_patience(engine, None).await
+    }
+
+    /// The same with a daemon that waits so many milliseconds for the store's lock.
+    pub async fn open_with_patience(engine: Engine, patience_millis: Option<u64>) -> Option<Self> {
         provide_tls();
         let database = engine.database().await?;
-        let place = Place { directory: tempfile::tempdir().unwrap(), database, clock: None };
+        let place = Place { directory: tempfile::tempdir().unwrap(), database, clock: None, patience_millis };
         let daemon = Daemon::start(&place).await;
         let client = Client::builder().no_proxy().build().unwrap();
         let server = Scripted::start().await;
-        let mut office = Self { surface: String::new(), server, daemon, client, _place: place };
+        let mut office = Self { surface: String::new(), server, daemon, client, place };
         let order = json!({"name": "support", "type": "email"});
         let (_, surface) = office.send(Method::POST, "/v1/surfaces", Some(&order)).await;
         office.surface = surface["id"].as_str().unwrap().to_owned();

@@ -33,6 +33,8 @@ pub struct Place {
     /// `None` is SQLite in the directory.
     pub database: Option<String>,
     pub clock: Option<Arc<dyn Clock>>,
+    /// How long it waits for the store's lock or a connection, in milliseconds; `None` is as long as it does by default.
+    pub patience_millis: Option<u64>,
 }
 
 pub struct Daemon {
@@ -81,7 +83,7 @@ impl World {
         let database = engine.database().await?;
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("ca.pem"), &server.certificate).unwrap();
-        let place = Place { directory, database, clock };
+        let place = Place { directory, database, clock, patience_millis: None };
         let daemon = if is_process { Daemon::launch(&place) } else { Daemon::start(&place).await };
         let client = Client::builder().no_proxy().build().unwrap();
         let mut world = Self { server, user: server.user(), surface: String::new(), place, daemon, client };
@@ -192,6 +194,9 @@ impl Daemon {
         config.network.allow_private_hosts = true;
         config.tls.extra_ca = vec![directory.join("ca.pem")];
         config.tls.extra_ca.retain(|file| file.exists());
+        if let Some(millis) = place.patience_millis {
+            config.store.acquire_timeout_millis = millis;
+        }
         if let Some(database) = &place.database {
             config.store.url = Some(database.clone().into());
             config.encryption.key = Some(ENCRYPTION_KEY.into());

@@ -45,7 +45,7 @@ async fn opened(world: &World) -> ConversationId {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_in_any_address_of_the_mail_leads_to_its_conversation() {
+async fn g13_g09_a_token_in_any_address_of_the_mail_leads_to_its_conversation() {
     for (world, tokens) in worlds().await {
         let asked = opened(&world).await;
         let address = tokens.address("help@us.example", asked).unwrap();
@@ -64,7 +64,26 @@ async fn a_token_in_any_address_of_the_mail_leads_to_its_conversation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_in_an_id_that_we_never_stored_leads_to_its_conversation() {
+async fn g13_a_mail_that_bears_two_tokens_connects_their_conversations() {
+    for (world, tokens) in worlds().await {
+        let asked = opened(&world).await;
+        let (_, other) =
+            take(&world, mail("other@customer.example", "ann@customer.example", "To: help@us.example\n"))
+                .await;
+        let [first, second] =
+            [asked, other.conversation_id].map(|it| tokens.address("help@us.example", it).unwrap());
+        assert_ne!(first, second);
+        let fields = format!("Delivered-To: {second}\nTo: {first}\n");
+        let (_, message) = take(&world, mail("both@new.example", "ann@customer.example", &fields)).await;
+        assert_eq!(message.conversation_id, asked, "the older one stays, whichever is named first");
+        let later = format!("To: {second}\n");
+        let (_, message) = take(&world, mail("later@new.example", "ann@customer.example", &later)).await;
+        assert_eq!(message.conversation_id, asked);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g09_a_token_in_an_id_that_we_never_stored_leads_to_its_conversation() {
     for (world, tokens) in worlds().await {
         let asked = opened(&world).await;
         let id = tokens.message_id("us.example", asked, [1; 8]).unwrap();
@@ -86,7 +105,7 @@ async fn a_token_in_an_id_that_we_never_stored_leads_to_its_conversation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_token_is_an_address_like_any_other_and_the_mail_is_kept() {
+async fn g08_a_wrong_token_is_an_address_like_any_other_and_the_mail_is_kept() {
     for (world, tokens) in worlds().await {
         let asked = opened(&world).await;
         let address = tokens.address("help@us.example", asked).unwrap();
