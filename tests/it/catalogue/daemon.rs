@@ -35,6 +35,48 @@ async fn b25_mail_is_stored_within_a_second_of_its_delivery(engine: Engine) {
     assert!(status["explanation"].as_str().unwrap().contains("announces"), "{status}");
 }
 
+/// The events from the first on, until there are so many of a kind.
+async fn events(office: &Office, kind: &str, count: usize) -> Vec<Value> {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut feed = client.get(format!("{}/v1/events", office.url())).bearer_auth(KEY).send().await.unwrap();
+    let mut text = String::new();
+    while text.matches(&format!("event: {kind}")).count() < count || !text.ends_with("\n\n") {
+        let chunk = tokio::time::timeout(Duration::from_secs(20), feed.chunk()).await.unwrap().unwrap();
+        text.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
+    }
+    let events = text.lines().filter_map(|line| line.strip_prefix("data:"));
+    events.map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a07_the_fifth_uidvalidity_in_a_row_stops_the_mailbox_with_an_alert() {
+    let office = office().await;
+    office.server.put("INBOX", mail(1));
+    office.start(json!({"idle": false})).await;
+    office.poll().await;
+    let another = || office.server.state().boxes.get_mut("INBOX").unwrap().uid_validity += 1;
+    for _ in 0..4 {
+        another();
+        office.poll().await;
+    }
+    assert_eq!(office.status().await["errorClass"], Value::Null);
+    another();
+    let answer = office.poll_in_vain().await;
+    assert!(answer["error"].as_str().unwrap().contains("UIDVALIDITY"), "{answer}");
+    let status = office.status().await;
+    assert_eq!(
+        (&status["errorClass"], &status["pollStatus"]),
+        (&json!("config"), &json!("error")),
+        "{status}"
+    );
+    let events = events(&office, "surface.error", 1).await;
+    assert_eq!(events.last().unwrap()["data"]["surface"]["id"], json!(office.surface));
+    assert_eq!(office.conversations().await.1, 1);
+    // A server that keeps it from now on is read on.
+    office.poll().await;
+    assert_eq!(office.status().await["errorClass"], Value::Null);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_history_are_marked_and_those_of_new_mail_are_not() {
     let office = office().await;
@@ -44,15 +86,8 @@ async fn events_of_history_are_marked_and_those_of_new_mail_are_not() {
     office.wait_until("IDLE", |status| status["connection"] == "idle").await;
     office.server.deliver("INBOX", mail(2));
     office.wait_for(2).await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let mut feed = client.get(format!("{}/v1/events", office.url())).bearer_auth(KEY).send().await.unwrap();
-    let mut text = String::new();
-    while text.matches("event: message.created").count() < 2 || !text.ends_with("\n\n") {
-        let chunk = tokio::time::timeout(Duration::from_secs(20), feed.chunk()).await.unwrap().unwrap();
-        text.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
-    }
-    let events = text.lines().filter_map(|line| line.strip_prefix("data:"));
-    let events = events.map(|data| serde_json::from_str::<Value>(data).unwrap());
+    let events = events(&office, "message.created", 2).await;
+    let events = events.into_iter();
     let marks: Vec<Value> = events
         .filter(|event| event["type"] == "message.created")
         .map(|event| event["backfill"].clone())
