@@ -31,9 +31,10 @@ pub enum IntakeError {
     Store(#[source] Arc<IngestError>),
 }
 
-/// How often the other tasks get a turn before a commit, as long as each turn brings requests. No clock is
-/// waited for: with nothing else to do a turn takes a microsecond.
-const TURNS: usize = 32;
+/// How many turns the other tasks get before a commit in which nobody hands in: one core may find nothing to do while
+/// another still reads what the last answers brought. No clock is waited for: with nothing else to do a turn takes
+/// a microsecond or two.
+const QUIET_TURNS: usize = 8;
 
 type Answer = oneshot::Sender<Result<Vec<Receipt>, Arc<IngestError>>>;
 
@@ -89,13 +90,12 @@ async fn commit_in_turn(pipeline: Pipeline, tenant: TenantId, mut waiting: mpsc:
         let mut gathered = Gathered { messages: first.weight(), requests: vec![first] };
         gathered.take(&mut waiting);
         // Whoever is about to hand in may do so: the answers of the last commit woke many clients at once.
-        for _ in 0..TURNS {
+        let mut quiet = 0;
+        while quiet < QUIET_TURNS && gathered.messages < BATCH_MESSAGES {
             let before = gathered.requests.len();
             tokio::task::yield_now().await;
             gathered.take(&mut waiting);
-            if gathered.requests.len() == before {
-                break;
-            }
+            quiet = if gathered.requests.len() == before { quiet + 1 } else { 0 };
         }
         commit(&pipeline, tenant, gathered.requests).await;
     }

@@ -266,8 +266,11 @@ impl Transacting {
         }
     }
 
+    /// Ends the transaction, and sends before what was kept back, which on SQLite goes along with the end.
     pub(super) async fn commit(mut self) -> Result<()> {
-        self.send().await?;
+        if matches!(self.engine, Open::Postgres { .. }) {
+            self.send().await?;
+        }
         let deadline = self.deadline;
         match self.engine {
             Open::Sqlite { turn, checkpoints } => {

@@ -1,6 +1,6 @@
 //! SQLite's one writer. It lives on a thread of its own, and each statement costs two handovers between threads,
 //! which take longer than most statements. So few go over: the first statement of a transaction carries its
-//! `BEGIN`, and writes are kept back and go as one text, before the next read or in the commit.
+//! `BEGIN`, and writes are kept back and go as one text, before the next read or with the `COMMIT` behind them.
 
 use super::page_cache::PageCache;
 use super::record::Record;
@@ -10,11 +10,18 @@ use crate::store::{Result, StoreError};
 use futures_util::TryStreamExt as _;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Either, Executor as _, SqliteConnection};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 const BEGIN: &str = "BEGIN IMMEDIATE; ";
+const COMMIT: &str = "COMMIT";
+/// A check that goes along with its write: where the write before changed another number of rows, `abs` of the
+/// least integer fails (<https://sqlite.org/lang_corefunc.html#abs>), and nothing behind it runs.
+const REFUSE_UNLESS_CHANGED: &str = "SELECT abs(CASE WHEN changes() = ";
+const OTHERWISE: &str = " THEN 0 ELSE -9223372036854775808 END)";
+const REFUSED: &str = "integer overflow";
 /// Up to how many rows a write goes together with others. The texts of larger ones differ too much to stay prepared, and
 /// a handover counts for little there.
 const TOGETHER_ROWS: usize = 64;
@@ -47,6 +54,28 @@ struct Part {
     singles: Vec<Value<'static>>,
     /// How many rows it has to write, if that is checked.
     wanted: Option<usize>,
+}
+
+/// What follows the writes.
+#[derive(Debug, Clone, Copy)]
+enum Then {
+    GoOn,
+    Commit,
+}
+
+/// A text of several statements.
+#[derive(Debug, Default)]
+struct Statements {
+    text: String,
+}
+
+impl Statements {
+    fn next(&mut self) -> &mut String {
+        if !self.text.is_empty() {
+            self.text.push_str("; ");
+        }
+        &mut self.text
+    }
 }
 
 impl Writer {
@@ -130,40 +159,45 @@ impl Turn {
     /// [`StoreError::Stale`] where a checked one wrote fewer rows.
     pub(super) async fn send(&mut self) -> Result<()> {
         let parts = std::mem::take(&mut self.kept_back);
-        if parts.is_empty() {
-            return Ok(());
+        self.send_parts(parts, Then::GoOn).await
+    }
+
+    async fn send_parts(&mut self, parts: Vec<Part>, then: Then) -> Result<()> {
+        if !parts.is_empty() {
+            let rows = parts.iter().map(|part| part.rows.unwrap_or(1)).sum();
+            self.resize_cache(self.page_cache.when_writing(rows)).await?;
         }
-        let rows = parts.iter().map(|part| part.rows.unwrap_or(1)).sum();
-        self.resize_cache(self.page_cache.when_writing(rows)).await?;
-        let is_small = |part: &Part| part.rows.unwrap_or_default() <= TOGETHER_ROWS;
         let mut together = Vec::new();
         for part in parts {
-            if is_small(&part) {
+            if part.rows.unwrap_or_default() <= TOGETHER_ROWS {
                 together.push(part);
             } else {
-                self.send_together(std::mem::take(&mut together)).await?;
+                self.send_together(std::mem::take(&mut together), Then::GoOn).await?;
                 self.send_alone(part).await?;
             }
         }
-        self.send_together(together).await
+        self.send_together(together, then).await
     }
 
-    async fn send_together(&mut self, parts: Vec<Part>) -> Result<()> {
-        if parts.is_empty() {
-            return Ok(());
-        }
+    async fn send_together(&mut self, parts: Vec<Part>, then: Then) -> Result<()> {
         let most = parts.iter().filter_map(|part| part.rows).max().unwrap_or_default();
         let sizes: Vec<usize> = parts.iter().map(|part| size_beside(part.rows, most)).collect();
         let cells: usize = parts.iter().zip(&sizes).map(|(part, size)| part.columns.len() * size).sum();
-        let mut text = String::new();
-        let (mut bound, mut wanted) = (cells, Vec::with_capacity(parts.len()));
+        let mut statements = Statements::default();
+        let mut bound = cells;
         for (part, size) in parts.iter().zip(&sizes) {
-            if !text.is_empty() {
-                text.push_str("; ");
-            }
-            sqlite::write_text(&mut text, &part.text, &part.columns, *size, bound);
+            sqlite::write_text(statements.next(), &part.text, &part.columns, *size, bound);
             bound += part.singles.len();
-            wanted.push(part.wanted);
+            if part.wanted.is_some() {
+                bound += 1;
+                let _ = write!(statements.next(), "{REFUSE_UNLESS_CHANGED}${bound}{OTHERWISE}");
+            }
+        }
+        if matches!(then, Then::Commit) && (self.has_begun || !parts.is_empty()) {
+            statements.next().push_str(COMMIT);
+        }
+        if statements.text.is_empty() {
+            return Ok(());
         }
         let mut arguments = SqliteArguments::default();
         sqlx::Arguments::reserve(&mut arguments, bound, 0);
@@ -174,14 +208,14 @@ impl Turn {
                 sqlite::add(&mut arguments, value)?;
             }
             singles.extend(part.singles);
+            singles.extend(part.wanted.map(|wanted| Value::Int(i64::try_from(wanted).ok())));
         }
         for value in singles {
             sqlite::add(&mut arguments, value)?;
         }
-        let written = self.run(text, arguments, drop).await?;
-        // A `BEGIN` that went along stands before them.
-        let written = written.iter().rev().zip(wanted.iter().rev());
-        written.filter_map(|(written, wanted)| Some((*written, (*wanted)?))).try_for_each(check)
+        self.run(statements.text, arguments, drop).await.map(drop).map_err(stale_where_refused)?;
+        self.has_begun &= matches!(then, Then::GoOn);
+        Ok(())
     }
 
     /// One write of many rows, in as many runs as these take.
@@ -239,13 +273,10 @@ impl Turn {
         self.run(script, SqliteArguments::default(), drop).await.map(drop)
     }
 
+    /// Ends the transaction; the `COMMIT` goes with the last of the writes.
     pub(super) async fn commit(mut self) -> Result<()> {
-        self.send().await?;
-        if self.has_begun {
-            self.connection()?.execute("COMMIT").await?;
-            self.has_begun = false;
-        }
-        Ok(())
+        let parts = std::mem::take(&mut self.kept_back);
+        self.send_parts(parts, Then::Commit).await
     }
 
     fn connection(&mut self) -> Result<&mut SqliteConnection> {
@@ -266,6 +297,17 @@ impl Drop for Turn {
                 tracing::debug!(%error, "nothing was left to roll back");
             }
         });
+    }
+}
+
+fn stale_where_refused(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Inconsistent { source: Some(sqlx::Error::Database(refusal)), .. }
+            if refusal.message() == REFUSED =>
+        {
+            StoreError::Stale
+        }
+        other => other,
     }
 }
 

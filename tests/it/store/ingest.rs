@@ -14,6 +14,7 @@ on_both_engines! {
     a_message_is_read_as_it_was_stored,
     an_identity_is_found_with_its_message,
     an_identity_inserted_twice_is_stale,
+    a_commit_that_is_stale_stores_nothing_and_frees_the_writer,
     of_many_writers_of_one_identity_exactly_one_wins,
     writers_of_the_same_keys_in_opposite_order_do_not_deadlock,
     what_is_taken_back_first_waits_for_its_message_and_not_for_ever,
@@ -81,6 +82,25 @@ async fn an_identity_inserted_twice_is_stale(world: World) {
     drop(tx);
     let found = world.store.find_identities(world.tenant, &[(world.surface, key("new"))]).await.unwrap();
     assert_eq!(found, []);
+}
+
+async fn a_commit_that_is_stale_stores_nothing_and_frees_the_writer(world: World) {
+    let conversation = world.store_conversation(|_| {}).await;
+    world.store_message(conversation.id, "a").await;
+    let refused = world.new_message(conversation.id);
+    let mut tx = world.store.begin().await.unwrap();
+    tx.insert_messages(world.tenant, std::slice::from_ref(&refused)).await.unwrap();
+    // What goes with the commit is told from it by the check between them.
+    tx.insert_identities(world.tenant, &[world.identity("a", world.ids.next())]).await.unwrap();
+    let stale = tx.commit().await;
+    assert!(matches!(stale, Err(StoreError::Stale)), "{stale:?}");
+    assert_eq!(world.store.get_message(world.tenant, refused.message.id).await.unwrap(), None);
+    let next = world.new_message(conversation.id);
+    let mut tx = world.store.begin().await.unwrap();
+    tx.insert_messages(world.tenant, std::slice::from_ref(&next)).await.unwrap();
+    tx.insert_identities(world.tenant, &[world.identity("b", next.message.id)]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(world.store.get_message(world.tenant, next.message.id).await.unwrap(), Some(next.message));
 }
 
 async fn of_many_writers_of_one_identity_exactly_one_wins(world: World) {
