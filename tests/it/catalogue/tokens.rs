@@ -240,15 +240,19 @@ async fn sending_takes_the_token_of_the_mailbox_and_no_password() {
     assert!(refused["smtp"]["error"].as_str().unwrap().contains("XOAUTH2"), "{refused}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn c02_c16_a_token_is_used_until_five_minutes_before_its_end() {
+fn to_this_machine() -> Network {
     crate::mailbox::world::provide_tls();
-    let network = Network {
+    Network {
         allow_private_hosts: true,
         allow_plaintext: false,
         tls: tls_config(&[]).unwrap_or_else(|_| panic!("this machine has no certificates")),
         limits: Limits::default(),
-    };
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c02_c16_a_token_is_used_until_five_minutes_before_its_end() {
+    let network = to_this_machine();
     let endpoint = TokenServer::start(&[(200, &granted("t1"))]).await;
     let tokens = Tokens::new(OAuth2 {
         token_url: endpoint.url.clone(),
@@ -269,13 +273,7 @@ async fn c02_c16_a_token_is_used_until_five_minutes_before_its_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replaced_refresh_token_is_told_until_it_is_kept_and_a_stored_one_is_followed() {
-    crate::mailbox::world::provide_tls();
-    let network = Network {
-        allow_private_hosts: true,
-        allow_plaintext: false,
-        tls: tls_config(&[]).unwrap_or_else(|_| panic!("this machine has no certificates")),
-        limits: Limits::default(),
-    };
+    let network = to_this_machine();
     let rotated = json!({"access_token": "t1", "expires_in": 3600, "refresh_token": "r2"}).to_string();
     let endpoint = TokenServer::start(&[(200, &rotated), (200, &granted("t2"))]).await;
     let tokens = Tokens::new(OAuth2 {
